@@ -1,0 +1,61 @@
+//! Extractors for axum handlers.
+
+use std::sync::LazyLock;
+
+use axum_core::body::Body;
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum_core::response::{IntoResponse, Response};
+use http::request::Parts;
+
+use crate::challenge::Challenges;
+use crate::error::AuthError;
+use crate::layer::http_answer;
+use crate::verify::{Jwt, Principal};
+
+static DEFAULT_CHALLENGES: LazyLock<Challenges> = LazyLock::new(Challenges::default);
+
+/// The answer of [`JwtAuthLayer`](crate::JwtAuthLayer): status, challenge, no body.
+impl IntoResponse for AuthError {
+    fn into_response(self) -> Response {
+        let challenges = self.challenges().unwrap_or(&DEFAULT_CHALLENGES);
+        let mut response = http_answer(&self, challenges, Body::empty());
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Refuses the anonymous with 401, and a route without the layer with 500.
+impl<S: Sync, C: Send + Sync + 'static> FromRequestParts<S> for Jwt<C> {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
+        Self::of(&parts.extensions)
+    }
+}
+
+/// `None` for the anonymous of an optional layer; refuses a route without the layer with 500.
+impl<S: Sync, C: Send + Sync + 'static> OptionalFromRequestParts<S> for Jwt<C> {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, AuthError> {
+        Self::optional(&parts.extensions)
+    }
+}
+
+/// Refuses the anonymous with 401, and a route without the layer with 500.
+impl<S: Sync> FromRequestParts<S> for Principal {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
+        Self::of(&parts.extensions)
+    }
+}
+
+/// `None` for the anonymous of an optional layer; refuses a route without the layer with 500.
+impl<S: Sync> OptionalFromRequestParts<S> for Principal {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, AuthError> {
+        Self::optional(&parts.extensions)
+    }
+}

@@ -1,0 +1,145 @@
+//! A key set made ready to verify: every key bound to one algorithm, found by `kid`.
+
+use std::collections::HashMap;
+
+use smallvec::SmallVec;
+
+use super::set::default_of;
+use super::source::Generation;
+use super::{Key, KeySet};
+use crate::crypto::{Backend, PreparedKey};
+use crate::error::ConfigError;
+use crate::jose::{Algorithm, AlgorithmSet, Family};
+use crate::trace;
+
+/// The keys of one authority, ready to verify.
+#[derive(Debug)]
+pub(crate) struct PreparedSet {
+    pub(crate) generation: Generation,
+    /// Every algorithm that some key can verify: the allow-list of the authority.
+    pub(crate) algorithms: AlgorithmSet,
+    keys: Vec<Entry>,
+    /// Positions in `keys`. Empty if no key has a `kid`.
+    by_kid: HashMap<Box<str>, SmallVec<[usize; 2]>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    algorithm: Algorithm,
+    key: PreparedKey,
+}
+
+/// Why no key was picked. Another key is never taken instead.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NoKey {
+    /// A newer set might have it.
+    Unknown,
+    /// More keys fit than may be tried.
+    Ambiguous,
+}
+
+/// The keys that a token may have been signed with; nearly always one.
+pub(crate) type Candidates<'s> = SmallVec<[&'s PreparedKey; 4]>;
+
+impl PreparedSet {
+    /// Prepares each key of `set` for the algorithms in `allowed`, or for its own if the authority names none.
+    ///
+    /// # Errors
+    /// If a key that was named does not work, secrets and public keys are mixed, or nothing is left.
+    pub(crate) fn new(
+        generation: Generation,
+        set: &KeySet,
+        allowed: Option<AlgorithmSet>,
+        backend: &Backend,
+    ) -> Result<Self, ConfigError> {
+        let secrets = set.iter().filter(|key| key.material().family() == Family::Hmac).count();
+        if secrets != 0 && secrets != set.len() {
+            return Err(ConfigError::new(
+                "keys",
+                "secrets and public keys are in one authority",
+                "make two authorities with issuers of their own",
+            ));
+        }
+        let mut prepared = Self::empty(generation);
+        for key in set.iter() {
+            prepared.add(key, allowed, backend)?;
+        }
+        if prepared.keys.is_empty() {
+            return Err(ConfigError::new(
+                "keys",
+                format!("no key can verify with the allowed algorithms {allowed:?} on {backend:?}"),
+                "allow an algorithm that fits the keys, or give keys that fit the algorithms",
+            ));
+        }
+        Ok(prepared)
+    }
+
+    /// A set that verifies nothing.
+    pub(crate) fn empty(generation: Generation) -> Self {
+        Self { generation, algorithms: AlgorithmSet::default(), keys: Vec::new(), by_kid: HashMap::new() }
+    }
+
+    fn add(
+        &mut self,
+        key: &Key,
+        allowed: Option<AlgorithmSet>,
+        backend: &Backend,
+    ) -> Result<(), ConfigError> {
+        let of_its_own = key.algorithm().or_else(|| default_of(key.material()));
+        let algorithms: AlgorithmSet = match (key.algorithm(), allowed) {
+            (Some(only), Some(allowed)) => [only].into_iter().filter(|a| allowed.contains(*a)).collect(),
+            (None, Some(allowed)) => {
+                allowed.iter().filter(|a| a.family() == key.material().family()).collect()
+            }
+            (_, None) => of_its_own.into_iter().collect(),
+        };
+        for algorithm in algorithms.iter() {
+            match backend.prepare(key.material(), algorithm) {
+                Ok(ready) => {
+                    let position = self.keys.len();
+                    self.keys.push(Entry { algorithm, key: ready });
+                    self.algorithms.insert(algorithm);
+                    if let Some(kid) = key.kid() {
+                        self.by_kid.entry(kid.into()).or_default().push(position);
+                    }
+                }
+                Err(error) if key.is_named() => {
+                    return Err(ConfigError::new(
+                        "keys",
+                        format!("the key for {algorithm} cannot be used: {}", error.0),
+                        "give a key that fits, or choose another backend",
+                    ));
+                }
+                Err(_error) => trace::warn!(kid = ?key.kid(), why = _error.0, "verification key skipped"),
+            }
+        }
+        Ok(())
+    }
+
+    /// The keys that a token with this `kid` and `alg` may have been signed with, at most `limit`.
+    ///
+    /// # Errors
+    /// If none fits, or more than `limit` do.
+    pub(crate) fn candidates(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+        limit: usize,
+    ) -> Result<Candidates<'_>, NoKey> {
+        let fits = |entry: &&Entry| entry.algorithm.canonical() == algorithm.canonical();
+        let found: Candidates<'_> = match kid {
+            // A set that names no key leaves nothing to match (and no reason to refuse).
+            Some(kid) if !self.by_kid.is_empty() => {
+                let positions = self.by_kid.get(kid).ok_or(NoKey::Unknown)?;
+                let named = positions.iter().filter_map(|position| self.keys.get(*position));
+                named.filter(fits).take(limit + 1).map(|entry| &entry.key).collect()
+            }
+            _ => self.keys.iter().filter(fits).take(limit + 1).map(|entry| &entry.key).collect(),
+        };
+        match found.len() {
+            0 => Err(NoKey::Unknown),
+            count if count > limit => Err(NoKey::Ambiguous),
+            _ => Ok(found),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Where key sets come from.
+
+use std::fmt;
+
+use super::KeySet;
+use crate::now_or_later::NowOrLater;
+
+/// Counts the sets that a source has had; a verifier prepares its keys anew when it moves.
+pub(crate) type Generation = u64;
+
+/// Keys that may change while the service runs.
+///
+/// Reads are snapshots: they take no lock and wait for nothing. Only [`KeySource::refresh`] may wait.
+pub(crate) trait KeySource: fmt::Debug + Send + Sync + 'static {
+    /// The generation of the current set.
+    fn generation(&self) -> Generation;
+
+    /// The current set with its generation.
+    fn current(&self) -> (Generation, KeySet);
+
+    /// Asked when a token names a key that the set of generation `seen` does not have. Answers whether there is
+    /// another set now.
+    ///
+    /// # Errors
+    /// If there are no keys at all and none can be had.
+    fn refresh(&self, seen: Generation) -> NowOrLater<Result<bool, Unavailable>>;
+}
+
+/// There is no key set to verify with just now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unavailable;
+
+/// A set that never changes.
+#[derive(Debug)]
+pub(crate) struct Static(pub(crate) KeySet);
+
+impl KeySource for Static {
+    fn generation(&self) -> Generation {
+        0
+    }
+
+    fn current(&self) -> (Generation, KeySet) {
+        (0, self.0.clone())
+    }
+
+    fn refresh(&self, _: Generation) -> NowOrLater<Result<bool, Unavailable>> {
+        NowOrLater::ready(Ok(false))
+    }
+}
+
+/// A set that somebody in this process replaces: how a verifier follows an issuer beside it.
+#[cfg(feature = "test-util")]
+#[derive(Debug)]
+pub(crate) struct Published(arc_swap::ArcSwap<(Generation, KeySet)>);
+
+#[cfg(feature = "test-util")]
+impl Published {
+    pub(crate) fn new(keys: KeySet) -> Self {
+        Self(arc_swap::ArcSwap::from_pointee((0, keys)))
+    }
+
+    /// Replaces the set as a unit.
+    pub(crate) fn replace(&self, keys: &KeySet) {
+        self.0.rcu(|current| (current.0 + 1, keys.clone()));
+    }
+}
+
+#[cfg(feature = "test-util")]
+impl KeySource for Published {
+    fn generation(&self) -> Generation {
+        self.0.load().0
+    }
+
+    fn current(&self) -> (Generation, KeySet) {
+        (**self.0.load()).clone()
+    }
+
+    fn refresh(&self, seen: Generation) -> NowOrLater<Result<bool, Unavailable>> {
+        NowOrLater::ready(Ok(self.generation() != seen))
+    }
+}

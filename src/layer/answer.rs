@@ -1,0 +1,71 @@
+//! The head of a refusal: HTTP (RFC 6750 section 3) or gRPC (trailers-only).
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+
+use crate::challenge::Challenges;
+use crate::error::{AuthError, Reason};
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// Seconds after which a client may try again when the fault is ours.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
+
+/// The answer in plain HTTP.
+pub(crate) fn http_answer<B>(error: &AuthError, challenges: &Challenges, body: B) -> Response<B> {
+    let mut response = Response::new(body);
+    *response.status_mut() = error.reason().status();
+    let headers = response.headers_mut();
+    headers.reserve(3);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    add_challenge(headers, error.reason(), challenges);
+    if error.is_transient() {
+        headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+    }
+    response
+}
+
+/// The answer in gRPC: HTTP 200, and the status where a client looks when there is no body.
+pub(super) fn grpc_answer<B>(
+    error: &AuthError,
+    challenges: &Challenges,
+    content_type: &HeaderValue,
+    body: B,
+) -> Response<B> {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::OK;
+    let headers = response.headers_mut();
+    headers.reserve(5);
+    headers.insert(CONTENT_TYPE, content_type.clone());
+    headers.insert(GRPC_STATUS, error.reason().grpc_code().into());
+    headers.insert(GRPC_MESSAGE, grpc_message(error.reason()));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    add_challenge(headers, error.reason(), challenges);
+    response
+}
+
+fn add_challenge(headers: &mut HeaderMap, reason: Reason, challenges: &Challenges) {
+    if let Some(challenge) = challenges.of(reason) {
+        headers.insert(WWW_AUTHENTICATE, challenge.clone());
+    }
+}
+
+/// The public texts need no percent-encoding, which a test holds.
+fn grpc_message(reason: Reason) -> HeaderValue {
+    HeaderValue::from_static(reason.public_text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_needs_percent_encoding() {
+        for reason in Reason::all() {
+            let plain = |byte: u8| matches!(byte, 0x20..=0x24 | 0x26..=0x7e);
+            assert!(reason.public_text().bytes().all(plain), "{reason}");
+            assert_eq!(grpc_message(*reason), reason.public_text());
+        }
+    }
+}

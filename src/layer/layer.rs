@@ -1,0 +1,117 @@
+//! The layer: settings that every service made by it shares.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tower_layer::Layer;
+
+use super::reject::Auto;
+use super::service::JwtAuth;
+use crate::challenge::Challenges;
+use crate::claims::Claims;
+use crate::error::ConfigError;
+use crate::verify::Verifier;
+
+/// Protects a service: only requests with a good token reach it, and it finds the claims in their extensions.
+///
+/// It fits any tower service of HTTP requests, whatever the bodies and the error. Refusals are responses, never
+/// service errors, and the [`AuthError`](crate::AuthError) is left in the response's extensions.
+///
+/// # Where to put it
+/// * In axum, `.layer(..)` covers the routes that were added before it, and the fallback: an unknown path answers
+///   401. `.route_layer(..)` covers the routes only: an unknown path answers 404. Routes added after it are not
+///   covered.
+/// * A CORS preflight carries no token, so put tower-http's `CorsLayer` outside, that is, add it *after* this one
+///   to an axum router.
+///
+/// ```
+/// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+/// use axum::{Router, routing::get};
+/// use tower_jwt_auth::{Authority, Claims, Jwt, JwtAuthLayer, Secret, Verifier};
+///
+/// let verifier =
+///     Verifier::<Claims>::new(Authority::hs256(Secret::generate()?).issuer("shop").audience("api"))?;
+/// let app: Router = Router::new()
+///     .route("/me", get(|user: Jwt| async move { user.sub.clone().unwrap_or_default() }))
+///     .layer(JwtAuthLayer::new(verifier));
+/// # Ok(()) }
+/// ```
+#[must_use = "add it to a service"]
+pub struct JwtAuthLayer<C = Claims, R = Auto> {
+    pub(super) verifier: Verifier<C>,
+    pub(super) settings: Settings,
+    pub(super) reject: R,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) optional: bool,
+    pub(super) http_only: bool,
+    pub(super) challenges: Arc<Challenges>,
+}
+
+impl<C> JwtAuthLayer<C> {
+    /// Demands a good token of every request.
+    pub fn new(verifier: Verifier<C>) -> Self {
+        let settings =
+            Settings { optional: false, http_only: false, challenges: Arc::new(Challenges::default()) };
+        Self { verifier, settings, reject: Auto }
+    }
+}
+
+impl<C, R> JwtAuthLayer<C, R> {
+    /// Lets requests without a token through as anonymous. A token that is there must still be good.
+    ///
+    /// A handler takes `Option<Jwt<C>>`, or refuses the anonymous by taking `Jwt<C>`.
+    pub fn optional(mut self) -> Self {
+        self.settings.optional = true;
+        self
+    }
+
+    /// Answers in plain HTTP whatever the request looks like.
+    ///
+    /// Needed behind a proxy that asks this service for permission (nginx `auth_request`, Traefik forward-auth):
+    /// a refusal in gRPC is HTTP 200, which such a proxy takes for a yes.
+    pub fn http_only(mut self) -> Self {
+        self.settings.http_only = true;
+        self
+    }
+
+    /// Names the realm in challenges (RFC 9110 section 11.5): `api` unless told.
+    ///
+    /// # Errors
+    /// If it is empty or has a character that would need escaping.
+    pub fn realm(mut self, realm: impl AsRef<str>) -> Result<Self, ConfigError> {
+        self.settings.challenges = Arc::new(Challenges::new(realm.as_ref())?);
+        Ok(self)
+    }
+
+    /// Answers refusals with `reject`, a type of yours or a function; see [`Reject`](crate::Reject).
+    pub fn reject_with<Q>(self, reject: Q) -> JwtAuthLayer<C, Q> {
+        JwtAuthLayer { verifier: self.verifier, settings: self.settings, reject }
+    }
+}
+
+impl<S, C, R: Clone> Layer<S> for JwtAuthLayer<C, R> {
+    type Service = JwtAuth<S, C, R>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        JwtAuth::new(inner, self.clone())
+    }
+}
+
+// By hand: a derive would ask for `C: Clone`.
+impl<C, R: Clone> Clone for JwtAuthLayer<C, R> {
+    fn clone(&self) -> Self {
+        Self { verifier: self.verifier.clone(), settings: self.settings.clone(), reject: self.reject.clone() }
+    }
+}
+
+impl<C, R> fmt::Debug for JwtAuthLayer<C, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtAuthLayer")
+            .field("verifier", &self.verifier)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,18 @@
+//! Middleware: finds the token, asks the verifier, answers refusals.
+
+mod answer;
+mod bearer;
+mod future;
+mod grpc;
+#[allow(clippy::module_inception)]
+mod layer;
+mod reject;
+mod service;
+
+pub use future::ResponseFuture;
+pub use layer::JwtAuthLayer;
+pub use reject::{Auto, Refusal, Reject};
+pub use service::JwtAuth;
+
+#[cfg(feature = "axum")]
+pub(crate) use answer::http_answer;

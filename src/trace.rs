@@ -1,0 +1,16 @@
+//! Events through `tracing` if that feature is on, nothing otherwise. Fields are codes, never tokens or claims.
+
+#[cfg(feature = "tracing")]
+pub(crate) use tracing::{debug, error, warn};
+
+#[cfg(not(feature = "tracing"))]
+mod nothing {
+    macro_rules! nothing {
+        ($($anything:tt)*) => {
+            ()
+        };
+    }
+    pub(crate) use {nothing as debug, nothing as error, nothing as warn};
+}
+#[cfg(not(feature = "tracing"))]
+pub(crate) use nothing::{debug, error, warn};

@@ -1,0 +1,335 @@
+//! An issuer, its keys, and the policy for its tokens.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::authority_keys::AuthorityKeys;
+use super::checks::Check;
+use super::policy::{Policy, TokenKind};
+use super::principal::Principal;
+use crate::crypto::Backend;
+use crate::error::{AuthError, ConfigError};
+use crate::jose::{Algorithm, AlgorithmSet};
+use crate::keys::{KeySet, KeySource, PreparedSet, Secret, Static};
+use crate::limits::Limits;
+
+/// Who may sign tokens, with what keys, and what those tokens must say.
+///
+/// A setting that is made is demanded: an authority with an audience refuses a token without `aud`. Issuer and
+/// audience have no default; say `any_issuer()` or `any_audience()` if you mean that. Whatever is wrong with the
+/// settings is told when the [`Verifier`](crate::Verifier) is built.
+///
+/// ```
+/// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+/// use std::time::Duration;
+/// use tower_jwt_auth::{Authority, Claims, Secret, Verifier};
+///
+/// let authority = Authority::hs256(Secret::generate()?)
+///     .issuer("https://id.example.com")
+///     .audience("orders-api")
+///     .leeway(Duration::from_secs(10))
+///     .require("tenant");
+/// let verifier = Verifier::<Claims>::new(authority)?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[must_use = "give it to a Verifier"]
+pub struct Authority {
+    keys: Result<Arc<dyn KeySource>, ConfigError>,
+    issuer: Option<Arc<str>>,
+    any_issuer: bool,
+    audiences: Vec<String>,
+    any_audience: bool,
+    algorithms: Option<AlgorithmSet>,
+    subject: Option<String>,
+    kind: TokenKind,
+    typ: Option<String>,
+    required: Vec<Arc<str>>,
+    leeway: Duration,
+    max_age: Option<Duration>,
+    checks: Vec<Check>,
+}
+
+const MAX_LEEWAY: Duration = Duration::from_secs(300);
+
+impl Authority {
+    /// Tokens signed with HS256 and this secret.
+    pub fn hs256(secret: Secret) -> Self {
+        Self::hmac(Algorithm::HS256, secret)
+    }
+
+    /// Tokens signed with this HMAC algorithm (HS256, HS384 or HS512) and this secret.
+    pub fn hmac(algorithm: Algorithm, secret: Secret) -> Self {
+        Self::of(KeySet::from_secret(algorithm, secret).map(|keys| Arc::new(Static(keys)) as _))
+    }
+
+    /// Tokens signed with one of these keys.
+    pub fn keys(keys: KeySet) -> Self {
+        Self::from_source(Arc::new(Static(keys)))
+    }
+
+    pub(crate) fn from_source(source: Arc<dyn KeySource>) -> Self {
+        Self::of(Ok(source))
+    }
+
+    fn of(keys: Result<Arc<dyn KeySource>, ConfigError>) -> Self {
+        Self {
+            keys,
+            issuer: None,
+            any_issuer: false,
+            audiences: Vec::new(),
+            any_audience: false,
+            algorithms: None,
+            subject: None,
+            kind: TokenKind::Access,
+            typ: None,
+            required: Vec::new(),
+            leeway: Duration::from_secs(30),
+            max_age: None,
+            checks: Vec::new(),
+        }
+    }
+
+    /// Demands this `iss`, compared exactly: a trailing slash counts.
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into().into());
+        self
+    }
+
+    /// Takes any `iss`, or none. Only for a verifier with this one authority.
+    pub fn any_issuer(mut self) -> Self {
+        self.any_issuer = true;
+        self
+    }
+
+    /// Demands that `aud` names this audience, as a whole element. Called again, it accepts that one as well.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audiences.push(audience.into());
+        self
+    }
+
+    /// Takes any `aud`, or none: a token that was meant for another service will do.
+    pub fn any_audience(mut self) -> Self {
+        self.any_audience = true;
+        self
+    }
+
+    /// Allows these algorithms and no others.
+    ///
+    /// Unless told, each key verifies the algorithm that it names, and a key that names none that of its type:
+    /// RS256, ES256, ES384, ES512, Ed25519 or HS256.
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.algorithms = Some(algorithms.into_iter().collect());
+        self
+    }
+
+    /// How far the clocks of issuer and verifier may differ: 30 seconds unless told, at most 300.
+    ///
+    /// Each second keeps a token alive that much longer.
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway;
+        self
+    }
+
+    /// Demands `iat`, and refuses a token that was issued longer ago than this, whatever its `exp`.
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
+        self
+    }
+
+    /// Demands this `sub`.
+    pub fn subject(mut self, subject: impl Into<String>) -> Self {
+        self.subject = Some(subject.into());
+        self
+    }
+
+    /// Demands that this claim is there and not null. `exp` is demanded always.
+    pub fn require(mut self, claim: impl Into<String>) -> Self {
+        self.required.push(claim.into().into());
+        self
+    }
+
+    /// Demands this media type in the header's `typ`, compared as RFC 7515 section 4.1.9 says.
+    ///
+    /// Unless told, `typ` may be absent, `JWT` or `at+jwt`.
+    pub fn typ(mut self, media_type: impl Into<String>) -> Self {
+        self.typ = Some(media_type.into());
+        self
+    }
+
+    /// Demands access tokens of RFC 9068: `typ` of `at+jwt`, and the claims of its section 2.2.
+    pub fn rfc9068(mut self) -> Self {
+        self.kind = TokenKind::Rfc9068;
+        self
+    }
+
+    /// Takes ID tokens of OpenID Connect instead of access tokens.
+    ///
+    /// An ID token tells a client who logged in; an API should not take it for permission.
+    pub fn id_token(mut self) -> Self {
+        self.kind = TokenKind::Id;
+        self
+    }
+
+    /// Adds a check of your own, run after all others for a token that is good so far.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+    /// use tower_jwt_auth::{AuthError, Authority, Principal, Reason, Secret};
+    ///
+    /// let authority = Authority::hs256(Secret::generate()?).issuer("shop").audience("api").check(
+    ///     |principal: &Principal| match principal.claim::<String>("hd").as_deref() {
+    ///         Some("example.com") => Ok(()),
+    ///         _ => Err(AuthError::new(Reason::InvalidClaim).with_claim("hd")),
+    ///     },
+    /// );
+    /// # Ok(()) }
+    /// ```
+    pub fn check<F>(mut self, check: F) -> Self
+    where
+        F: Fn(&Principal) -> Result<(), AuthError> + Send + Sync + 'static,
+    {
+        self.checks.push(Check::sync(check));
+        self
+    }
+
+    /// Adds a check of your own that has to wait, such as a look into a deny-list. It needs a tokio runtime.
+    ///
+    /// If it does not answer within the verifier's deadline, the request is refused with 503.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+    /// # async fn is_denied(_: &str) -> std::io::Result<bool> { Ok(false) }
+    /// use tower_jwt_auth::{AuthError, Authority, Principal, Reason, Secret};
+    ///
+    /// let authority = Authority::hs256(Secret::generate()?)
+    ///     .issuer("shop")
+    ///     .audience("api")
+    ///     .require("jti")
+    ///     .check_async(|principal: Principal| async move {
+    ///         let id = principal.token_id().unwrap_or_default();
+    ///         match is_denied(id).await {
+    ///             Ok(false) => Ok(()),
+    ///             Ok(true) => Err(AuthError::new(Reason::Revoked)),
+    ///             Err(error) => Err(AuthError::new(Reason::RevocationUnavailable).with_source(error)),
+    ///         }
+    ///     });
+    /// # Ok(()) }
+    /// ```
+    pub fn check_async<F, Fut>(mut self, check: F) -> Self
+    where
+        F: Fn(Principal) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), AuthError>> + Send + 'static,
+    {
+        self.checks.push(Check::later(check));
+        self
+    }
+
+    pub(super) fn wants_any_issuer(&self) -> bool {
+        self.any_issuer
+    }
+
+    /// Checks the settings and prepares the keys.
+    pub(super) fn build(self, backend: &Backend, limits: &Limits) -> Result<ReadyAuthority, ConfigError> {
+        let source = self.keys?;
+        let issuer = match (self.issuer, self.any_issuer) {
+            (Some(issuer), false) if !issuer.is_empty() => Some(issuer),
+            (None, true) => None,
+            (Some(issuer), true) => {
+                return Err(ConfigError::new(
+                    "issuer",
+                    format!("both issuer({issuer:?}) and any_issuer() are set"),
+                    "keep one of them",
+                ));
+            }
+            _ => {
+                return Err(ConfigError::new(
+                    "issuer",
+                    "it is not set",
+                    "call .issuer(\"https://id.example.com\"), or .any_issuer() if every issuer will do",
+                ));
+            }
+        };
+        let of_issuer = issuer.as_deref().unwrap_or("(any)").to_owned();
+        let fail = |setting: &'static str, problem: String, remedy: &str| {
+            Err(ConfigError::new(setting, format!("{problem} (authority {of_issuer})"), remedy))
+        };
+        let audiences = match (self.audiences.is_empty(), self.any_audience) {
+            (false, false) => Some(self.audiences),
+            (true, true) => None,
+            (true, false) => {
+                let remedy =
+                    "call .audience(\"my-api\"), or .any_audience() if a token for any service will do";
+                return fail("audience", "it is not set".into(), remedy);
+            }
+            (false, true) => {
+                let problem = format!("both audience({:?}) and any_audience() are set", self.audiences);
+                return fail("audience", problem, "keep one of them");
+            }
+        };
+        if audiences.iter().flatten().any(String::is_empty) {
+            return fail("audience", "it is empty".into(), "name the audience of this service");
+        }
+        if self.leeway > MAX_LEEWAY {
+            let problem = format!("{:?} is too long", self.leeway);
+            return fail("leeway", problem, "use at most 300 seconds; each one keeps dead tokens alive");
+        }
+        if self.max_age == Some(Duration::ZERO) {
+            return fail("max_age", "it is zero".into(), "use the longest time that a token may be in use");
+        }
+        if self.algorithms.is_some_and(AlgorithmSet::is_empty) {
+            return fail(
+                "algorithms",
+                "the list is empty".into(),
+                "name one, or do not call .algorithms(..)",
+            );
+        }
+        let lacking = self.algorithms.and_then(|set| set.iter().find(|algorithm| !backend.has(*algorithm)));
+        if let Some(algorithm) = lacking {
+            let problem = format!("{backend:?} has no {algorithm}");
+            return fail("algorithms", problem, "turn on the feature aws-lc-rs, or drop the algorithm");
+        }
+        if self.typ.is_some() && self.kind == TokenKind::Rfc9068 {
+            return fail("typ", "both typ(..) and rfc9068() are set".into(), "keep one of them");
+        }
+        if let Some(name) = self.required.iter().find(|name| name.is_empty()) {
+            return fail("require", format!("{name:?} is no claim"), "name the claim that is demanded");
+        }
+        let (generation, set) = source.current();
+        let prepared = PreparedSet::new(generation, &set, self.algorithms, backend)?;
+        Ok(ReadyAuthority {
+            keys: AuthorityKeys::new(source, self.algorithms, backend.clone(), prepared),
+            policy: Policy {
+                issuer,
+                audiences,
+                subject: self.subject,
+                kind: self.kind,
+                typ: self.typ,
+                required: self.required,
+                leeway: self.leeway,
+                max_age: self.max_age,
+                audience_elements: limits.audience_elements,
+            },
+            checks: self.checks.into(),
+        })
+    }
+}
+
+/// One authority is a list of one: `Verifier::new(authority)`.
+impl IntoIterator for Authority {
+    type Item = Self;
+    type IntoIter = std::iter::Once<Self>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        std::iter::once(self)
+    }
+}
+
+/// An authority whose settings were found good.
+#[derive(Debug)]
+pub(super) struct ReadyAuthority {
+    pub(super) policy: Policy,
+    pub(super) keys: AuthorityKeys,
+    pub(super) checks: Arc<[Check]>,
+}

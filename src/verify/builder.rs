@@ -1,0 +1,148 @@
+//! Checks a verifier's settings.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use super::authority::Authority;
+use super::verifier::{Core, Verifier};
+use crate::claims::Claims;
+use crate::crypto::Backend;
+use crate::error::ConfigError;
+use crate::limits::Limits;
+use crate::time::{Clock, SystemClock};
+
+/// Settings of a [`Verifier`] beyond its authorities: the clock, limits, backend.
+///
+/// ```
+/// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+/// use tower_jwt_auth::{Authority, Claims, Limits, Secret, Verifier};
+///
+/// let verifier = Verifier::<Claims>::builder()
+///     .authority(Authority::hs256(Secret::generate()?).issuer("shop").audience("api"))
+///     .limits(Limits::default().token_bytes(4096))
+///     .build()?;
+/// # Ok(()) }
+/// ```
+#[must_use = "call build()"]
+pub struct VerifierBuilder<C = Claims> {
+    authorities: Vec<Authority>,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    backend: Option<Backend>,
+    check_deadline: Duration,
+    claims: PhantomData<fn() -> C>,
+}
+
+const MAX_CHECK_DEADLINE: Duration = Duration::from_secs(5);
+
+impl<C: DeserializeOwned + Send + Sync + 'static> VerifierBuilder<C> {
+    pub(super) fn new() -> Self {
+        Self {
+            authorities: Vec::new(),
+            clock: Arc::new(SystemClock),
+            limits: Limits::default(),
+            backend: None,
+            check_deadline: Duration::from_millis(500),
+            claims: PhantomData,
+        }
+    }
+
+    /// Adds an authority.
+    pub fn authority(mut self, authority: Authority) -> Self {
+        self.authorities.push(authority);
+        self
+    }
+
+    /// Adds several authorities.
+    pub fn authorities(mut self, authorities: impl IntoIterator<Item = Authority>) -> Self {
+        self.authorities.extend(authorities);
+        self
+    }
+
+    /// Reads the time from this clock.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Bounds what a token may cost.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Overrules the choice of backend.
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+
+    /// How long asynchronous checks may take together: 500 milliseconds unless told, at most 5 seconds.
+    pub fn check_deadline(mut self, deadline: Duration) -> Self {
+        self.check_deadline = deadline;
+        self
+    }
+
+    /// Checks everything and prepares the keys.
+    ///
+    /// # Errors
+    /// If a setting is missing, contradicts another, or is out of bounds; the error names it and the remedy.
+    pub fn build(self) -> Result<Verifier<C>, ConfigError> {
+        self.limits.check()?;
+        if self.check_deadline.is_zero() || self.check_deadline > MAX_CHECK_DEADLINE {
+            return Err(ConfigError::new(
+                "check_deadline",
+                format!("{:?} is out of bounds", self.check_deadline),
+                "use more than 0 and at most 5 seconds",
+            ));
+        }
+        let backend = self.backend.or_else(Backend::preferred).ok_or_else(ConfigError::no_backend)?;
+        if self.authorities.is_empty() {
+            return Err(ConfigError::new("authority", "there is none", "add an Authority"));
+        }
+        if self.authorities.len() > 1 && self.authorities.iter().any(Authority::wants_any_issuer) {
+            return Err(ConfigError::new(
+                "any_issuer",
+                "one of several authorities takes any issuer",
+                "name each one's issuer: it is what chooses the keys",
+            ));
+        }
+        let mut authorities = Vec::with_capacity(self.authorities.len());
+        let mut by_issuer = HashMap::new();
+        for authority in self.authorities {
+            let authority = authority.build(&backend, &self.limits)?;
+            if let Some(issuer) = &authority.policy.issuer
+                && by_issuer.insert(Arc::clone(issuer), authorities.len()).is_some()
+            {
+                return Err(ConfigError::new(
+                    "issuer",
+                    format!("two authorities have the issuer {issuer:?}"),
+                    "merge their keys into one KeySet",
+                ));
+            }
+            authorities.push(authority);
+        }
+        Ok(Verifier::new_of(Core {
+            authorities,
+            by_issuer,
+            clock: self.clock,
+            limits: self.limits,
+            check_deadline: self.check_deadline,
+        }))
+    }
+}
+
+impl<C> fmt::Debug for VerifierBuilder<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifierBuilder")
+            .field("authorities", &self.authorities)
+            .field("limits", &self.limits)
+            .field("backend", &self.backend)
+            .finish_non_exhaustive()
+    }
+}

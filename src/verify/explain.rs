@@ -1,0 +1,179 @@
+//! Why a token is refused, in words, for the developer at the desk.
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::policy::Policy;
+use super::verifier::Verifier;
+use crate::error::{AuthError, Reason};
+use crate::jose;
+use crate::time::UnixTime;
+
+/// What [`Verifier::explain`] found: the verdict, what the token says, and what would mend it.
+///
+/// It shows claims and settings. Print it at your desk or in a test; never send it to a client.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    verdict: Result<(), Reason>,
+    lines: Vec<String>,
+}
+
+impl Explanation {
+    /// The verdict: nothing, or the reason of the refusal.
+    ///
+    /// # Errors
+    /// The reason, if the token is refused.
+    pub const fn verdict(&self) -> Result<(), Reason> {
+        self.verdict
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.verdict {
+            Ok(()) => f.write_str("accepted")?,
+            Err(reason) => write!(f, "refused: {reason}")?,
+        }
+        self.lines.iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
+
+impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
+    /// Says in words what this verifier makes of a token: which rule refuses it, and what would mend that.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_jwt_auth::{Claims, TestIssuer, Verifier};
+    ///
+    /// let issuer = TestIssuer::new("https://test");
+    /// let verifier = Verifier::<Claims>::new(issuer.authority())?;
+    /// let token = issuer.sign(serde_json::json!({ "aud": "somebody-else" }));
+    /// let text = verifier.explain(&token).to_string();
+    /// assert!(text.starts_with("refused: wrong_audience"));
+    /// assert!(text.contains("somebody-else"));
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn explain(&self, token: &str) -> Explanation {
+        let read = Unverified::read(token);
+        let mut lines = Vec::new();
+        if let Some(header) = &read.header {
+            lines.push(format!("header: {}", Value::Object(header.clone())));
+        }
+        if let Some(claims) = &read.claims {
+            lines.push(format!("claims: {}", Value::Object(claims.clone())));
+        }
+        let verdict = match self.verify(token).now() {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => {
+                lines.push(format!("rule: {}", self.rule(&error, &read)));
+                Err(error.reason())
+            }
+            Err(_later) => {
+                lines
+                    .push("the verdict needs keys or checks that are not at hand; await verify()".to_owned());
+                Ok(())
+            }
+        };
+        Explanation { verdict, lines }
+    }
+
+    fn rule(&self, error: &AuthError, read: &Unverified) -> String {
+        let core = self.core();
+        let issuer = read.claim("iss");
+        let issuer = issuer.as_str().unwrap_or_default();
+        let authority = match core.authorities.as_slice() {
+            [only] => Some(only),
+            several => core.by_issuer.get(issuer).and_then(|position| several.get(*position)),
+        };
+        let claim = error.claim().unwrap_or_default();
+        let said = read.claim(claim);
+        let expected = |what: &dyn Fn(&Policy) -> String| {
+            authority.map_or_else(|| "(no authority chosen)".to_owned(), |authority| what(&authority.policy))
+        };
+        let now = core.clock.now();
+        match error.reason() {
+            Reason::TokenTooLong => {
+                format!("a token may have {} bytes; raise Limits::token_bytes", core.limits.token_bytes)
+            }
+            Reason::MalformedToken => {
+                "a token is three base64url segments without padding, header and payload \
+                 JSON objects without duplicate names, no `crit`, within the limits"
+                    .to_owned()
+            }
+            Reason::AlgorithmNotAllowed => {
+                let allowed = authority.map(|authority| authority.keys.load().algorithms);
+                format!("`alg` is {}, allowed are {allowed:?}; see Authority::algorithms", read.header("alg"))
+            }
+            Reason::UnknownIssuer => {
+                let known: Vec<_> = core.by_issuer.keys().collect();
+                format!("`iss` is {said}, configured are {known:?}; a trailing slash counts")
+            }
+            Reason::UnknownKey => format!(
+                "`kid` is {}; it must match a key of the authority exactly, and without one exactly one key may fit",
+                read.header("kid")
+            ),
+            Reason::BadSignature => "the signature is of another key, or the token was changed".to_owned(),
+            Reason::Expired | Reason::NotYetValid => {
+                let leeway = expected(&|policy| format!("{:?}", policy.leeway));
+                format!("`{claim}` is {said}, the time is {}, the leeway {leeway}", seconds(now))
+            }
+            Reason::WrongAudience => {
+                let audiences = expected(&|policy| format!("{:?}", policy.audiences));
+                format!("`aud` is {said}, accepted are {audiences}; see Authority::audience")
+            }
+            Reason::WrongType if claim == "typ" => format!(
+                "the header's `typ` is {} and the claim `typ` is {said}: another kind of token; see Authority::typ, \
+                 rfc9068 and id_token",
+                read.header("typ")
+            ),
+            Reason::WrongType => format!("`{claim}` is {said}: the mark of another kind of token"),
+            Reason::MissingClaim => format!("the claim `{claim}` is demanded and absent (or null)"),
+            Reason::InvalidClaim if claim == "sub" => {
+                let subject = expected(&|policy| format!("{:?}", policy.subject));
+                format!("`sub` is {said}, demanded is {subject}")
+            }
+            Reason::InvalidClaim if claim == "cnf" => {
+                "the token is bound to a key (`cnf`), and no binding is configured".to_owned()
+            }
+            Reason::InvalidClaim if claim.is_empty() => match std::error::Error::source(error) {
+                Some(source) => format!("{source} ({})", std::any::type_name::<C>()),
+                None => "a check of your own refused it".to_owned(),
+            },
+            Reason::InvalidClaim => format!("`{claim}` is {said}: of a wrong type, or refused by a check"),
+            _ => "a check of your own refused it, or could not be made".to_owned(),
+        }
+    }
+}
+
+fn seconds(time: UnixTime) -> u64 {
+    time.as_secs()
+}
+
+/// What a token says, believed by nobody.
+struct Unverified {
+    header: Option<Map<String, Value>>,
+    claims: Option<Map<String, Value>>,
+}
+
+impl Unverified {
+    fn read(token: &str) -> Self {
+        let mut segments = token.split('.').map(|segment| {
+            let bytes = jose::decode(segment)?;
+            serde_json::from_slice(&bytes).ok()
+        });
+        Self { header: segments.next().flatten(), claims: segments.next().flatten() }
+    }
+
+    fn header(&self, name: &str) -> Value {
+        self.header.as_ref().and_then(|header| header.get(name)).cloned().unwrap_or_default()
+    }
+
+    fn claim(&self, name: &str) -> Value {
+        self.claims.as_ref().and_then(|claims| claims.get(name)).cloned().unwrap_or_default()
+    }
+}

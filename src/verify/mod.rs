@@ -1,0 +1,20 @@
+//! The decision: is this token good, and what does it say? Nothing in here knows of HTTP requests.
+
+mod authority;
+mod authority_keys;
+mod builder;
+mod checks;
+mod explain;
+mod jwt;
+mod policy;
+mod principal;
+mod verifier;
+
+pub use authority::Authority;
+pub use builder::VerifierBuilder;
+pub use explain::Explanation;
+pub use jwt::Jwt;
+pub use principal::Principal;
+pub use verifier::Verifier;
+
+pub(crate) use jwt::Slot;

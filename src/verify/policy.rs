@@ -1,0 +1,187 @@
+//! The claim rules of one authority: pure functions of notes and time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{AuthError, Reason};
+use crate::jose::{Note, Notes, Slot, same_media_type};
+use crate::time::UnixTime;
+
+/// What an authority demands of its tokens.
+#[derive(Debug)]
+pub(super) struct Policy {
+    /// `None`: any, or none at all.
+    pub(super) issuer: Option<Arc<str>>,
+    /// `None`: any, or none at all.
+    pub(super) audiences: Option<Vec<String>>,
+    pub(super) subject: Option<String>,
+    pub(super) kind: TokenKind,
+    /// The one `typ` that is accepted, if the kind's own rule is not wanted.
+    pub(super) typ: Option<String>,
+    pub(super) required: Vec<Arc<str>>,
+    pub(super) leeway: Duration,
+    pub(super) max_age: Option<Duration>,
+    pub(super) audience_elements: usize,
+}
+
+/// The kinds of token that an authority can be told to accept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum TokenKind {
+    /// Access tokens as providers really send them.
+    #[default]
+    Access,
+    /// Access tokens of RFC 9068 and no others.
+    Rfc9068,
+    /// ID tokens of OpenID Connect.
+    Id,
+}
+
+/// RFC 9068 section 2.2.
+const RFC_9068_CLAIMS: [&str; 7] = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
+
+/// Keycloak and others say the kind of a token in a claim `typ`.
+const OTHER_KINDS: [&str; 6] = ["ID", "Refresh", "Offline", "Logout", "Logout+JWT", "Serialized-ID"];
+
+fn refuse(reason: Reason, claim: &'static str) -> Result<(), AuthError> {
+    Err(AuthError::new(reason).with_claim(claim))
+}
+
+impl Policy {
+    /// Judges the header's `typ` (RFC 8725 section 3.11).
+    pub(super) fn check_typ(&self, typ: Option<&str>) -> Result<(), AuthError> {
+        let is = |accepted: &str| typ.is_some_and(|typ| same_media_type(typ, accepted));
+        let good = match (&self.typ, self.kind) {
+            (Some(only), _) => is(only),
+            (None, TokenKind::Access) => typ.is_none() || is("JWT") || is("at+jwt"),
+            (None, TokenKind::Rfc9068) => is("at+jwt"),
+            (None, TokenKind::Id) => typ.is_none() || is("JWT"),
+        };
+        if good { Ok(()) } else { refuse(Reason::WrongType, "typ") }
+    }
+
+    /// Judges the claims. Gives back `exp`.
+    pub(super) fn check_claims(&self, notes: &Notes<'_>, now: UnixTime) -> Result<UnixTime, AuthError> {
+        self.check_strings(notes)?;
+        self.check_kind(notes)?;
+        self.check_issuer(notes)?;
+        self.check_audience(notes)?;
+        let exp = self.check_times(notes, now)?;
+        self.check_subject(notes)?;
+        self.check_required(notes)?;
+        Ok(exp)
+    }
+
+    /// RFC 7519 section 4.1: these are strings wherever they stand.
+    fn check_strings(&self, notes: &Notes<'_>) -> Result<(), AuthError> {
+        for slot in [Slot::Iss, Slot::Sub, Slot::Jti] {
+            if !matches!(notes.get(slot), Note::Absent | Note::Text(_)) {
+                return refuse(Reason::InvalidClaim, slot.name());
+            }
+        }
+        Ok(())
+    }
+
+    /// A token of another kind, signed with the same key, must not pass for one of this kind.
+    fn check_kind(&self, notes: &Notes<'_>) -> Result<(), AuthError> {
+        let id = self.kind == TokenKind::Id;
+        for slot in [Slot::AtHash, Slot::CHash] {
+            if !id && !notes.get(slot).is_absent() {
+                return refuse(Reason::WrongType, slot.name());
+            }
+        }
+        if !notes.get(Slot::Events).is_absent() {
+            return refuse(Reason::WrongType, "events");
+        }
+        let token_use = if id { "id" } else { "access" };
+        match notes.get(Slot::TokenUse) {
+            Note::Absent => {}
+            Note::Text(text) if text == token_use => {}
+            _ => return refuse(Reason::WrongType, "token_use"),
+        }
+        if let Note::Text(typ) = notes.get(Slot::Typ) {
+            let accepted = id && typ.eq_ignore_ascii_case("ID");
+            if !accepted && OTHER_KINDS.iter().any(|kind| kind.eq_ignore_ascii_case(typ)) {
+                return refuse(Reason::WrongType, "typ");
+            }
+        }
+        // RFC 7800 section 3.1: the bearer would have to prove a key, and nothing here asks for the proof.
+        if !notes.get(Slot::Cnf).is_absent() {
+            return refuse(Reason::InvalidClaim, "cnf");
+        }
+        Ok(())
+    }
+
+    fn check_issuer(&self, notes: &Notes<'_>) -> Result<(), AuthError> {
+        match (&self.issuer, notes.get(Slot::Iss)) {
+            (None, _) => Ok(()),
+            (Some(issuer), Note::Text(text)) if **issuer == **text => Ok(()),
+            (Some(_), Note::Absent) => refuse(Reason::MissingClaim, "iss"),
+            (Some(_), _) => refuse(Reason::UnknownIssuer, "iss"),
+        }
+    }
+
+    /// Whole elements only, and no other type than RFC 7519 section 4.1.3 has.
+    fn check_audience(&self, notes: &Notes<'_>) -> Result<(), AuthError> {
+        let accepted = |text: &str| self.audiences.iter().flatten().any(|audience| audience == text);
+        let named = match notes.get(Slot::Aud) {
+            Note::Absent if self.audiences.is_some() => return refuse(Reason::MissingClaim, "aud"),
+            Note::Absent => return Ok(()),
+            Note::Text(text) => accepted(text),
+            Note::Texts(texts) if texts.len() <= self.audience_elements => {
+                texts.iter().any(|text| accepted(text))
+            }
+            _ => return refuse(Reason::InvalidClaim, "aud"),
+        };
+        if named || self.audiences.is_none() { Ok(()) } else { refuse(Reason::WrongAudience, "aud") }
+    }
+
+    /// RFC 7519 sections 4.1.4 to 4.1.6.
+    fn check_times(&self, notes: &Notes<'_>, now: UnixTime) -> Result<UnixTime, AuthError> {
+        let date = |slot: Slot| match notes.get(slot) {
+            Note::Absent => Ok(None),
+            Note::Date(date) => Ok(Some(*date)),
+            _ => Err(AuthError::new(Reason::InvalidClaim).with_claim(slot.name())),
+        };
+        let missing = |slot: Slot| AuthError::new(Reason::MissingClaim).with_claim(slot.name());
+        let (exp, nbf, iat) = (date(Slot::Exp)?, date(Slot::Nbf)?, date(Slot::Iat)?);
+        let exp = exp.ok_or_else(|| missing(Slot::Exp))?;
+        if now >= exp.saturating_add(self.leeway) {
+            return Err(AuthError::new(Reason::Expired).with_claim("exp"));
+        }
+        let latest_start = now.saturating_add(self.leeway);
+        for (slot, start) in [(Slot::Nbf, nbf), (Slot::Iat, iat)] {
+            if start.is_some_and(|start| start > latest_start) {
+                return Err(AuthError::new(Reason::NotYetValid).with_claim(slot.name()));
+            }
+        }
+        if let Some(max_age) = self.max_age {
+            let iat = iat.ok_or_else(|| missing(Slot::Iat))?;
+            if now >= iat.saturating_add(max_age).saturating_add(self.leeway) {
+                return Err(AuthError::new(Reason::Expired).with_claim("iat"));
+            }
+        }
+        Ok(exp)
+    }
+
+    fn check_subject(&self, notes: &Notes<'_>) -> Result<(), AuthError> {
+        match (&self.subject, notes.get(Slot::Sub)) {
+            (None, _) => Ok(()),
+            (Some(subject), Note::Text(text)) if subject == text => Ok(()),
+            (Some(_), Note::Absent) => refuse(Reason::MissingClaim, "sub"),
+            (Some(_), _) => refuse(Reason::InvalidClaim, "sub"),
+        }
+    }
+
+    fn check_required(&self, notes: &Notes<'_>) -> Result<(), AuthError> {
+        let missing = |name: &str| matches!(notes.find(name), Note::Absent | Note::Null);
+        if let Some(name) = self.required.iter().find(|name| missing(name)) {
+            return Err(AuthError::new(Reason::MissingClaim).with_claim(name.to_string()));
+        }
+        if self.kind == TokenKind::Rfc9068
+            && let Some(name) = RFC_9068_CLAIMS.into_iter().find(|name| missing(name))
+        {
+            return refuse(Reason::MissingClaim, name);
+        }
+        Ok(())
+    }
+}

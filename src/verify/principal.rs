@@ -1,0 +1,233 @@
+//! What a verified token says to everybody, whatever the claims type.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use http::Extensions;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use smallvec::SmallVec;
+
+use super::jwt::Slot;
+use crate::error::AuthError;
+use crate::jose::{self, Note, Notes};
+use crate::time::UnixTime;
+
+/// Who made the request, by a token that was verified: the registered claims, untyped.
+///
+/// It is another handle on the memory behind [`Jwt`](crate::Jwt), and like that one only a verifier makes it.
+/// Whom it is about is the pair of [`issuer`](Self::issuer) and [`subject`](Self::subject); a subject alone is not
+/// unique.
+#[derive(Clone)]
+pub struct Principal(pub(super) Arc<dyn Verified>);
+
+/// A verified token of some claims type.
+pub(super) trait Verified: Any + Send + Sync {
+    fn registered(&self) -> &Registered;
+}
+
+impl Principal {
+    /// The principal of this request.
+    ///
+    /// # Errors
+    /// `missing` if the request is anonymous, `not_configured` if no [`JwtAuthLayer`](crate::JwtAuthLayer) is
+    /// around the handler.
+    pub fn of(extensions: &Extensions) -> Result<Self, AuthError> {
+        Slot::of(extensions).principal().cloned()
+    }
+
+    /// The principal of this request, or `None` if it is anonymous.
+    ///
+    /// # Errors
+    /// `not_configured` if no [`JwtAuthLayer`](crate::JwtAuthLayer) is around the handler.
+    pub fn optional(extensions: &Extensions) -> Result<Option<Self>, AuthError> {
+        Slot::of(extensions).optional_principal().map(Option::<&Self>::cloned)
+    }
+
+    /// `iss`: who issued the token. Present whenever the authority names its issuer.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.text(&self.registered().iss)
+    }
+
+    /// `sub`: whom the token is about, as its issuer calls it.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.text(&self.registered().sub)
+    }
+
+    /// `aud`: whom the token is for.
+    pub fn audience(&self) -> impl Iterator<Item = &str> {
+        self.registered().aud.iter().map(|text| text.in_payload(&self.registered().payload))
+    }
+
+    /// `jti`: the token's own identifier, unique within its issuer.
+    #[must_use]
+    pub fn token_id(&self) -> Option<&str> {
+        self.text(&self.registered().jti)
+    }
+
+    /// `client_id`: the application that asked for the token (RFC 9068 section 2.2).
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        self.text(&self.registered().client_id)
+    }
+
+    /// `exp`: from when on the token is not accepted.
+    #[must_use]
+    pub fn expires_at(&self) -> UnixTime {
+        self.registered().exp
+    }
+
+    /// `nbf`: until when the token was not accepted.
+    #[must_use]
+    pub fn not_before(&self) -> Option<UnixTime> {
+        self.registered().nbf
+    }
+
+    /// `iat`: when the token was issued.
+    #[must_use]
+    pub fn issued_at(&self) -> Option<UnixTime> {
+        self.registered().iat
+    }
+
+    /// The scopes: of `scope` or `scp`, a string that is split at spaces or an array that is not.
+    ///
+    /// If a token has both, `scope` counts.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        let registered = self.registered();
+        let (spaced, listed) = match &registered.scope {
+            Scope::None => (None, &[][..]),
+            Scope::Spaced(text) => (Some(text.in_payload(&registered.payload)), &[][..]),
+            Scope::Listed(texts) => (None, texts.as_slice()),
+        };
+        let spaced = spaced.into_iter().flat_map(|text| text.split(' ')).filter(|scope| !scope.is_empty());
+        spaced.chain(listed.iter().map(|text| text.in_payload(&registered.payload)))
+    }
+
+    /// Any claim by its name, read as a `T`; `None` if it is absent or of another type.
+    ///
+    /// For a check that does not know the claims type. It reads the payload again, so prefer a field of your type.
+    #[must_use]
+    pub fn claim<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let members: std::collections::HashMap<Cow<'_, str>, &RawValue> =
+            serde_json::from_str(&self.registered().payload).ok()?;
+        serde_json::from_str(members.get(name)?.get()).ok()
+    }
+
+    fn registered(&self) -> &Registered {
+        self.0.registered()
+    }
+
+    fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
+        text.as_ref().map(|text| text.in_payload(&self.registered().payload))
+    }
+}
+
+impl fmt::Debug for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Principal").field(self.registered()).finish()
+    }
+}
+
+/// The registered claims of a token, most of them as places in its payload: the payload is the only memory that
+/// they need.
+pub(super) struct Registered {
+    payload: Box<str>,
+    iss: Option<Text>,
+    sub: Option<Text>,
+    aud: SmallVec<[Text; 2]>,
+    jti: Option<Text>,
+    client_id: Option<Text>,
+    scope: Scope,
+    exp: UnixTime,
+    nbf: Option<UnixTime>,
+    iat: Option<UnixTime>,
+}
+
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |text: &Option<Text>| text.as_ref().map(|text| text.in_payload(&self.payload).to_owned());
+        f.debug_struct("Token")
+            .field("issuer", &text(&self.iss))
+            .field("subject", &text(&self.sub))
+            .field("expires_at", &self.exp)
+            .finish_non_exhaustive()
+    }
+}
+
+enum Scope {
+    None,
+    Spaced(Text),
+    Listed(SmallVec<[Text; 4]>),
+}
+
+impl Registered {
+    /// Keeps what was noted of a payload that satisfied its policy; `exp` is what the policy found.
+    pub(super) fn new(payload: &str, notes: &mut Notes<'_>, exp: UnixTime) -> Self {
+        let text = |note: Note<'_>| match note {
+            Note::Text(text) => Some(Text::new(&text, payload)),
+            _ => None,
+        };
+        let date = |note: &Note<'_>| match note {
+            Note::Date(date) => Some(*date),
+            _ => None,
+        };
+        let aud = match notes.take(jose::Slot::Aud) {
+            Note::Text(one) => [Text::new(&one, payload)].into_iter().collect(),
+            Note::Texts(several) => several.iter().map(|one| Text::new(one, payload)).collect(),
+            _ => SmallVec::new(),
+        };
+        let scope = match (notes.take(jose::Slot::Scope), notes.take(jose::Slot::Scp)) {
+            (Note::Absent, note) | (note, _) => match note {
+                Note::Text(text) => Scope::Spaced(Text::new(&text, payload)),
+                Note::Texts(texts) => {
+                    Scope::Listed(texts.iter().map(|one| Text::new(one, payload)).collect())
+                }
+                _ => Scope::None,
+            },
+        };
+        Self {
+            iss: text(notes.take(jose::Slot::Iss)),
+            sub: text(notes.take(jose::Slot::Sub)),
+            aud,
+            jti: text(notes.take(jose::Slot::Jti)),
+            client_id: text(notes.take(jose::Slot::ClientId)),
+            scope,
+            exp,
+            nbf: date(notes.get(jose::Slot::Nbf)),
+            iat: date(notes.get(jose::Slot::Iat)),
+            payload: payload.into(),
+        }
+    }
+}
+
+/// A string of the payload: a place in it, or its own copy if it had escapes.
+enum Text {
+    Place { start: u32, length: u32 },
+    Own(Box<str>),
+}
+
+impl Text {
+    fn new(text: &str, payload: &str) -> Self {
+        let start = (text.as_ptr() as usize).wrapping_sub(payload.as_ptr() as usize);
+        // A copy lies outside of the payload, and then so does its start.
+        let inside = start.checked_add(text.len()).is_some_and(|end| end <= payload.len());
+        match (inside, u32::try_from(start), u32::try_from(text.len())) {
+            (true, Ok(start), Ok(length)) => Self::Place { start, length },
+            _ => Self::Own(text.into()),
+        }
+    }
+
+    fn in_payload<'t>(&'t self, payload: &'t str) -> &'t str {
+        match self {
+            Self::Place { start, length } => {
+                let start = *start as usize;
+                payload.get(start..start + *length as usize).unwrap_or_default()
+            }
+            Self::Own(text) => text,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Tests of the whole crate from outside, one file per subject.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc
+)]
+
+mod smoke;
+mod support;

@@ -1,0 +1,65 @@
+//! What several subjects need.
+
+use serde::Deserialize;
+use tower_jwt_auth::{Algorithm, AuthError, Claims, Jwt, TestClock, TestIssuer, Verifier};
+
+/// A claims type as users write it.
+#[derive(Debug, Deserialize, PartialEq)]
+pub(crate) struct User {
+    pub(crate) sub: String,
+    #[serde(default)]
+    pub(crate) name: String,
+}
+
+/// Every algorithm that the backend of this build has.
+pub(crate) fn algorithms() -> Vec<Algorithm> {
+    use Algorithm::*;
+    let mut all =
+        vec![HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA, Ed25519];
+    if cfg!(feature = "aws-lc-rs") {
+        all.push(ES512);
+    }
+    all
+}
+
+/// An issuer with a clock that stands still, and a verifier that trusts it.
+pub(crate) struct World {
+    pub(crate) issuer: TestIssuer,
+    pub(crate) clock: TestClock,
+    pub(crate) verifier: Verifier<Claims>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with_algorithm(Algorithm::ES256)
+    }
+
+    pub(crate) fn with_algorithm(algorithm: Algorithm) -> Self {
+        let clock = TestClock::now();
+        let issuer = TestIssuer::with_algorithm("https://id.example.com", algorithm)
+            .audience("api")
+            .clock(clock.clone());
+        let verifier =
+            Verifier::builder().authority(issuer.authority()).clock(clock.clone()).build().unwrap();
+        Self { issuer, clock, verifier }
+    }
+}
+
+/// Verifies without waiting: everything that these tests configure is in memory.
+pub(crate) fn verify<C>(verifier: &Verifier<C>, token: &str) -> Result<Jwt<C>, AuthError>
+where
+    C: serde::de::DeserializeOwned + Send + Sync + 'static,
+{
+    verifier.verify(token).now().expect("nothing to wait for")
+}
+
+/// The stable code of the refusal, and the claim behind it.
+pub(crate) fn refusal<C>(verifier: &Verifier<C>, token: &str) -> (&'static str, Option<String>)
+where
+    C: serde::de::DeserializeOwned + Send + Sync + 'static,
+{
+    match verify(verifier, token) {
+        Ok(_) => ("accepted", None),
+        Err(error) => (error.reason().as_str(), error.claim().map(str::to_owned)),
+    }
+}
