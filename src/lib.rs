@@ -1,4 +1,133 @@
-//! Tower middleware that turns a bearer token into typed, verified claims.
+//! Tower middleware that turns a bearer token into typed, verified claims, for axum, tonic and hyper services.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use axum::{Router, routing::get};
+//! use serde::Deserialize;
+//! use tower_jwt_auth::{Authority, Jwt, JwtAuthLayer, Secret, Verifier};
+//!
+//! #[derive(Deserialize)]
+//! struct User {
+//!     sub: String,
+//!     name: String,
+//! }
+//!
+//! async fn me(user: Jwt<User>) -> String {
+//!     format!("{} is {}", user.sub, user.name)
+//! }
+//!
+//! # let env = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=";
+//! let secret = Secret::from_base64(env)?; // openssl rand -base64 32
+//! let verifier = Verifier::<User>::new(Authority::hs256(secret).issuer("shop").audience("api"))?;
+//! let app: Router = Router::new().route("/me", get(me)).layer(JwtAuthLayer::new(verifier));
+//! # Ok(()) }
+//! ```
+//!
+//! A request without a good token is answered with 401 and a challenge (or status 16, if it is a gRPC call) and
+//! never reaches the handler.
+//!
+//! # The nouns
+//!
+//! ```text
+//! Authority ──▶ Verifier<C> ──▶ JwtAuthLayer<C, R> ──▶ Jwt<C> in the request's extensions
+//!  who may sign,  no HTTP inside    where the token is,    the proof that a token was verified
+//!  with what,                       optional or required,
+//!  its policy                       what a refusal says
+//! ```
+//!
+//! * [`Authority`]: an issuer, its keys, and what its tokens must say. Two authorities cannot borrow each other's
+//!   keys, audiences or algorithms.
+//! * [`Verifier`]: a checked set of authorities. Cheap to clone, and usable without a server.
+//! * [`JwtAuthLayer`]: the middleware. [`JwtAuthLayer::optional`] lets the anonymous through, never a bad token.
+//! * [`Jwt`]: the verified claims, as your type. Only a verifier makes one. [`Principal`] is the same token,
+//!   untyped.
+//! * [`KeySet`] and [`Secret`]: what signatures are checked with.
+//! * [`AuthError`] with its [`Reason`] says why a request was refused; [`ConfigError`] what is wrong with the
+//!   set-up, before the first request.
+//!
+//! # What is checked unless you say otherwise
+//!
+//! A setting that is made is demanded, and what weakens a check is a call that can be searched for:
+//!
+//! | | |
+//! |---|---|
+//! | `alg` | in the authority's list *and* that of the key; there is no `none` |
+//! | `kid` | must match a key of the authority exactly; never "another key" |
+//! | `crit`, `jwk`, `jku`, `x5u`, `x5c` | refused; never used |
+//! | `typ` | absent, `JWT` or `at+jwt` ([`Authority::typ`], [`Authority::rfc9068`], [`Authority::id_token`]) |
+//! | `exp` | demanded |
+//! | `nbf`, `iat` | not in the future |
+//! | `iss` | demanded, exact ([`Authority::any_issuer`]) |
+//! | `aud` | demanded, a whole element ([`Authority::any_audience`]) |
+//! | wrong types, duplicate names | refused |
+//! | marks of ID, refresh and logout tokens | refused |
+//! | `cnf` | refused: the token is bound to a key that nobody asked for |
+//! | size | 16 KiB, before anything is decoded ([`Limits`]) |
+//!
+//! # What it does not do
+//!
+//! It does not fetch keys, sign tokens for production, decide on scopes and roles, or read tokens from cookies.
+//! Encrypted tokens (JWE), nested tokens, unsigned tokens and the JSON serialization are refused by design.
+//!
+//! # With tonic
+//!
+//! The same layer answers gRPC calls in gRPC. In a method:
+//!
+//! ```
+//! # #[cfg(feature = "tonic")] mod example {
+//! # use serde::Deserialize;
+//! # #[derive(Deserialize)] struct User { name: String }
+//! # struct HelloRequest; struct HelloReply { message: String }
+//! use tonic::{Request, Response, Status};
+//! use tower_jwt_auth::Jwt;
+//!
+//! async fn say_hello(request: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
+//!     let user = Jwt::<User>::of(request.extensions())?; // fails closed
+//!     Ok(Response::new(HelloReply { message: format!("hello {}", user.name) }))
+//! }
+//! # }
+//! ```
+//!
+//! # In tests
+//!
+//! With the feature `test-util`, [`TestIssuer`] really signs and [`TestClock`] moves when you say so:
+//!
+//! ```
+//! # #[cfg(feature = "test-util")]
+//! # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+//! use std::time::Duration;
+//! use serde_json::json;
+//! use tower_jwt_auth::{Claims, Reason, TestClock, TestIssuer, Verifier};
+//!
+//! let clock = TestClock::now();
+//! let issuer = TestIssuer::new("https://test").clock(clock.clone());
+//! let verifier =
+//!     Verifier::<Claims>::builder().authority(issuer.authority()).clock(clock.clone()).build()?;
+//! let token = issuer.sign(json!({ "sub": "bob" }));
+//! assert!(verifier.verify(&token).now().unwrap().is_ok());
+//!
+//! clock.advance(Duration::from_secs(3600));
+//! let refused = verifier.verify(&token).now().unwrap().unwrap_err();
+//! assert_eq!(refused.reason(), Reason::Expired);
+//! # Ok(()) }
+//! # #[cfg(not(feature = "test-util"))] fn main() {}
+//! ```
+//!
+//! # Features
+//!
+//! | feature | | default |
+//! |---|---|---|
+//! | `aws-lc-rs` | cryptography by aws-lc-rs, keys prepared once | yes |
+//! | `rust-crypto` | cryptography by the portable RustCrypto provider of `jsonwebtoken` | |
+//! | `axum` | [`Jwt`], `Option<Jwt>` and [`Principal`] as extractors | yes |
+//! | `tonic` | `tonic::Status` from an [`AuthError`]; `NamedService` for a wrapped service | |
+//! | `test-util` | [`TestIssuer`] and [`TestClock`]; not for production | |
+//! | `tracing` | events: refusals at debug, mistakes in the set-up at error | |
+//! | `full` | all of these but `rust-crypto` | |
+//!
+//! Features only add. Both backends at once are fine (aws-lc-rs is used unless [`VerifierBuilder::backend`] says
+//! otherwise); with none, building a verifier is a [`ConfigError`].
+
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "axum")]
@@ -32,3 +161,7 @@ pub use now_or_later::NowOrLater;
 pub use test_util::{TestClock, TestIssuer};
 pub use time::{Clock, SystemClock, UnixTime};
 pub use verify::{Authority, Explanation, Jwt, Principal, Verifier, VerifierBuilder};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
