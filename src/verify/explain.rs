@@ -9,32 +9,41 @@ use super::policy::Policy;
 use super::verifier::Verifier;
 use crate::error::{AuthError, Reason};
 use crate::jose;
-use crate::time::UnixTime;
 
 /// What [`Verifier::explain`] found: the verdict, what the token says, and what would mend it.
 ///
 /// It shows claims and settings. Print it at your desk or in a test; never send it to a client.
 #[derive(Clone, Debug)]
 pub struct Explanation {
-    verdict: Result<(), Reason>,
+    verdict: Verdict,
     lines: Vec<String>,
 }
 
+#[derive(Clone, Copy, Debug)]
+enum Verdict {
+    Accepted,
+    Refused(Reason),
+    /// Keys or checks are not at hand.
+    Undecided,
+}
+
 impl Explanation {
-    /// The verdict: nothing, or the reason of the refusal.
-    ///
-    /// # Errors
     /// The reason, if the token is refused.
-    pub const fn verdict(&self) -> Result<(), Reason> {
-        self.verdict
+    #[must_use]
+    pub const fn refused(&self) -> Option<Reason> {
+        match self.verdict {
+            Verdict::Refused(reason) => Some(reason),
+            Verdict::Accepted | Verdict::Undecided => None,
+        }
     }
 }
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.verdict {
-            Ok(()) => f.write_str("accepted")?,
-            Err(reason) => write!(f, "refused: {reason}")?,
+            Verdict::Accepted => f.write_str("accepted")?,
+            Verdict::Refused(reason) => write!(f, "refused: {reason}")?,
+            Verdict::Undecided => f.write_str("undecided: keys or checks are not at hand; await verify()")?,
         }
         self.lines.iter().try_for_each(|line| write!(f, "\n  {line}"))
     }
@@ -68,16 +77,12 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             lines.push(format!("claims: {}", Value::Object(claims.clone())));
         }
         let verdict = match self.verify(token).now() {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(_)) => Verdict::Accepted,
             Ok(Err(error)) => {
                 lines.push(format!("rule: {}", self.rule(&error, &read)));
-                Err(error.reason())
+                Verdict::Refused(error.reason())
             }
-            Err(_later) => {
-                lines
-                    .push("the verdict needs keys or checks that are not at hand; await verify()".to_owned());
-                Ok(())
-            }
+            Err(_later) => Verdict::Undecided,
         };
         Explanation { verdict, lines }
     }
@@ -120,7 +125,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             Reason::BadSignature => "the signature is of another key, or the token was changed".to_owned(),
             Reason::Expired | Reason::NotYetValid => {
                 let leeway = expected(&|policy| format!("{:?}", policy.leeway));
-                format!("`{claim}` is {said}, the time is {}, the leeway {leeway}", seconds(now))
+                format!("`{claim}` is {said}, the time is {}, the leeway {leeway}", now.as_secs())
             }
             Reason::WrongAudience => {
                 let audiences = expected(&|policy| format!("{:?}", policy.audiences));
@@ -148,10 +153,6 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             _ => "a check of your own refused it, or could not be made".to_owned(),
         }
     }
-}
-
-fn seconds(time: UnixTime) -> u64 {
-    time.as_secs()
 }
 
 /// What a token says, believed by nobody.
