@@ -1,24 +1,17 @@
 //! Extractors for axum handlers.
 
-use std::sync::LazyLock;
-
 use axum_core::body::Body;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 
-use crate::challenge::Challenges;
 use crate::error::AuthError;
-use crate::layer::http_answer;
 use crate::verify::{Jwt, Principal};
-
-static DEFAULT_CHALLENGES: LazyLock<Challenges> = LazyLock::new(Challenges::default);
 
 /// The answer of [`JwtAuthLayer`](crate::JwtAuthLayer): status, challenge, no body.
 impl IntoResponse for AuthError {
     fn into_response(self) -> Response {
-        let challenges = self.challenges().unwrap_or(&DEFAULT_CHALLENGES);
-        let mut response = http_answer(&self, challenges, Body::empty());
+        let mut response = self.answers().http(&self, Body::empty());
         response.extensions_mut().insert(self);
         response
     }

@@ -1,4 +1,7 @@
-//! The `WWW-Authenticate` values of one layer, made once (RFC 6750 section 3).
+//! The `WWW-Authenticate` values of one layer (RFC 6750 section 3), made once but for those that name a scope.
+
+use std::fmt::Write as _;
+use std::time::Duration;
 
 use http::HeaderValue;
 
@@ -8,7 +11,7 @@ use crate::error::{Challenge, ConfigError, Reason};
 const DEFAULT_REALM: &str = "api";
 
 /// The challenges that a layer answers with. Making them in advance keeps a refusal free of formatting.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Challenges {
     plain: HeaderValue,
     invalid_token: HeaderValue,
@@ -17,11 +20,22 @@ pub(crate) struct Challenges {
     insufficient_user_authentication: HeaderValue,
 }
 
+/// What would satisfy a policy, told to the client in its challenge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Demand {
+    /// All scopes that the operation needs, separated by spaces.
+    pub(crate) scope: Option<String>,
+    /// Authentication context classes, the preferred one first, separated by spaces (RFC 9470 section 3).
+    pub(crate) acr_values: Option<String>,
+    /// How long ago the user may have authenticated at most (RFC 9470 section 3).
+    pub(crate) max_age: Option<Duration>,
+}
+
 impl Challenges {
     /// # Errors
     /// If the realm has a character that a quoted string would have to escape: many clients do not unescape.
     pub(crate) fn new(realm: &str) -> Result<Self, ConfigError> {
-        if realm.is_empty() || !realm.bytes().all(is_quotable) {
+        if realm.is_empty() || !is_quotable(realm) {
             return Err(ConfigError::new(
                 "realm",
                 format!("{realm:?} cannot be written into a challenge"),
@@ -33,9 +47,6 @@ impl Challenges {
 
     fn with_quotable(realm: &str) -> Self {
         let plain = format!("Bearer realm=\"{realm}\"");
-        // Quotable text is always a header value.
-        let value =
-            |text: &str| HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
         let with_code = |reason: Reason| match reason.challenge() {
             Challenge::Error(code) => {
                 value(&format!("{plain}, error=\"{code}\", error_description=\"{}\"", reason.public_text()))
@@ -51,18 +62,20 @@ impl Challenges {
         }
     }
 
-    /// The challenge for this reason, if one belongs to it.
-    pub(crate) fn of(&self, reason: Reason) -> Option<&HeaderValue> {
-        match reason.challenge() {
-            Challenge::None => None,
-            Challenge::Plain => Some(&self.plain),
-            Challenge::Error("invalid_request") => Some(&self.invalid_request),
-            Challenge::Error("insufficient_scope") => Some(&self.insufficient_scope),
-            Challenge::Error("insufficient_user_authentication") => {
-                Some(&self.insufficient_user_authentication)
-            }
-            Challenge::Error(_) => Some(&self.invalid_token),
-        }
+    /// The challenge for this reason, if one belongs to it, with what would help.
+    pub(crate) fn of(&self, reason: Reason, demand: Option<&Demand>) -> Option<HeaderValue> {
+        let ready = match reason.challenge() {
+            Challenge::None => return None,
+            Challenge::Plain => &self.plain,
+            Challenge::Error("invalid_request") => &self.invalid_request,
+            Challenge::Error("insufficient_scope") => &self.insufficient_scope,
+            Challenge::Error("insufficient_user_authentication") => &self.insufficient_user_authentication,
+            Challenge::Error(_) => &self.invalid_token,
+        };
+        Some(match demand {
+            None => ready.clone(),
+            Some(demand) => demand.add_to(ready),
+        })
     }
 }
 
@@ -72,14 +85,39 @@ impl Default for Challenges {
     }
 }
 
+impl Demand {
+    fn add_to(&self, challenge: &HeaderValue) -> HeaderValue {
+        let mut text = challenge.to_str().unwrap_or_default().to_owned();
+        let texts = [("scope", &self.scope), ("acr_values", &self.acr_values)];
+        for (name, values) in texts {
+            if let Some(values) = values.as_ref().filter(|values| is_quotable(values)) {
+                let _ = write!(text, ", {name}=\"{values}\"");
+            }
+        }
+        if let Some(max_age) = self.max_age {
+            let _ = write!(text, ", max_age=\"{}\"", max_age.as_secs());
+        }
+        value(&text)
+    }
+}
+
 /// RFC 6750 section 3: `%x20-21 / %x23-5B / %x5D-7E`.
-const fn is_quotable(byte: u8) -> bool {
-    matches!(byte, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E)
+pub(crate) fn is_quotable(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E))
+}
+
+/// Quotable text is always a header value.
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("Bearer"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn text(value: Option<HeaderValue>) -> Option<String> {
+        value.map(|value| value.to_str().unwrap().to_owned())
+    }
 
     #[test]
     fn every_reason_has_the_challenge_of_its_row() {
@@ -94,9 +132,25 @@ mod tests {
                     reason.public_text()
                 )),
             };
-            let actual = challenges.of(*reason).map(|value| value.to_str().unwrap().to_owned());
-            assert_eq!(actual, expected, "{reason}");
+            assert_eq!(text(challenges.of(*reason, None)), expected, "{reason}");
         }
+    }
+
+    #[test]
+    fn a_demand_is_told_but_never_escaped() {
+        let challenges = Challenges::new("r").unwrap();
+        let demand = Demand {
+            scope: Some("a b".to_owned()),
+            acr_values: Some("gold silver".to_owned()),
+            max_age: Some(Duration::from_secs(300)),
+        };
+        let expected = "Bearer realm=\"r\", error=\"insufficient_scope\", error_description=\"The access token \
+            lacks a scope\", scope=\"a b\", acr_values=\"gold silver\", max_age=\"300\"";
+        assert_eq!(text(challenges.of(Reason::InsufficientScope, Some(&demand))).as_deref(), Some(expected));
+        let hostile = Demand { scope: Some("a\", error=\"x".to_owned()), ..Demand::default() };
+        let plain = text(challenges.of(Reason::InsufficientScope, Some(&hostile)));
+        assert_eq!(plain, text(challenges.of(Reason::InsufficientScope, None)));
+        assert_eq!(challenges.of(Reason::Forbidden, Some(&demand)), None);
     }
 
     #[test]

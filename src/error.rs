@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use crate::challenge::Challenges;
+use crate::answer::Answers;
+use crate::challenge::Demand;
 
 /// Why a request was refused: a stable code for metrics, logs and tests.
 ///
@@ -243,14 +244,23 @@ pub struct AuthError {
     claim: Option<Cow<'static, str>>,
     signature_verified: bool,
     source: Option<Arc<dyn Error + Send + Sync>>,
-    challenges: Option<Arc<Challenges>>,
+    demand: Option<Arc<Demand>>,
+    answers: Option<Arc<Answers>>,
 }
 
 impl AuthError {
     /// A refusal for this reason.
     #[must_use]
     pub const fn new(reason: Reason) -> Self {
-        Self { reason, claim: None, signature_verified: false, source: None, challenges: None }
+        Self { reason, claim: None, signature_verified: false, source: None, demand: None, answers: None }
+    }
+
+    /// A refusal for want of these scopes, separated by spaces: all that the operation needs, so that the client
+    /// can ask for them at once (RFC 6750 section 3.1).
+    #[must_use]
+    pub fn insufficient_scope(scope: impl Into<String>) -> Self {
+        let demand = Demand { scope: Some(scope.into()), ..Demand::default() };
+        Self::new(Reason::InsufficientScope).with_demand(demand)
     }
 
     /// The same refusal, with the name of the claim that caused it.
@@ -272,15 +282,24 @@ impl AuthError {
         self
     }
 
-    /// Remembers the challenges of the layer that refused, so that every later rendering is the same.
-    pub(crate) fn with_challenges(mut self, challenges: &Arc<Challenges>) -> Self {
-        self.challenges.get_or_insert_with(|| Arc::clone(challenges));
+    /// Remembers what would satisfy the policy that refused.
+    pub(crate) fn with_demand(mut self, demand: Demand) -> Self {
+        self.demand = Some(Arc::new(demand));
         self
     }
 
-    #[cfg_attr(not(feature = "axum"), allow(dead_code))] // only extractors render an error on their own
-    pub(crate) fn challenges(&self) -> Option<&Challenges> {
-        self.challenges.as_deref()
+    pub(crate) fn demand(&self) -> Option<&Demand> {
+        self.demand.as_deref()
+    }
+
+    /// Remembers how the layer answers, so that every later rendering is the same.
+    pub(crate) fn with_answers(mut self, answers: &Arc<Answers>) -> Self {
+        self.answers.get_or_insert_with(|| Arc::clone(answers));
+        self
+    }
+
+    pub(crate) fn answers(&self) -> &Arc<Answers> {
+        self.answers.as_ref().unwrap_or_else(|| Answers::defaults())
     }
 
     /// Why, as a code.
@@ -293,6 +312,12 @@ impl AuthError {
     #[must_use]
     pub fn claim(&self) -> Option<&str> {
         self.claim.as_deref()
+    }
+
+    /// The scopes that the operation needs, separated by spaces, if that is what was lacking.
+    #[must_use]
+    pub fn required_scope(&self) -> Option<&str> {
+        self.demand.as_ref()?.scope.as_deref()
     }
 
     /// Whether the same request may succeed later without the client changing anything.

@@ -130,6 +130,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod answer;
 #[cfg(feature = "axum")]
 mod axum;
 mod challenge;

@@ -1,79 +1,99 @@
-//! The future of a response.
+//! The future of a response, the same for every layer that may refuse.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
-use serde::de::DeserializeOwned;
 use tower_service::Service;
 
-use super::layer::JwtAuthLayer;
-use super::reject::Reject;
+use super::reject::{Reject, refuse};
+use crate::answer::Answers;
 use crate::error::AuthError;
 use crate::now_or_later::NowOrLater;
-use crate::verify::{Jwt, Slot};
+use crate::verify::Slot;
 
 pin_project! {
-    /// The response of a [`JwtAuth`](crate::JwtAuth) service.
-    pub struct ResponseFuture<S, C, R, A, B>
+    /// The response of a service that may refuse requests.
+    pub struct ResponseFuture<S, R, A, B>
     where
         S: Service<Request<A>>,
     {
         #[pin]
-        state: State<S, C, R, A, B, S::Future>,
+        state: State<S, R, A, B, S::Future>,
     }
 }
 
 pin_project! {
     #[project = StateProjection]
-    enum State<S, C, R, A, B, F> {
-        /// The token was good: the inner service answers.
+    enum State<S, R, A, B, F> {
+        /// The request was let through: the inner service answers.
         Inner { #[pin] future: F },
-        /// The token was refused.
+        /// The request was refused.
         Rejected { response: Option<Response<B>> },
         /// The verdict needs the network. Boxed: it is rare and large.
-        Waiting { waiting: Option<Box<Waiting<S, C, R, A>>> },
+        Waiting { waiting: Option<Box<Waiting<S, R, A>>> },
     }
 }
 
-struct Waiting<S, C, R, A> {
-    /// `None` once the token was found good and the service has only to become ready.
-    verification: Option<NowOrLater<Result<Jwt<C>, AuthError>>>,
-    request: Request<A>,
-    service: S,
-    layer: JwtAuthLayer<C, R>,
+/// What a layer decides about a request: it passes, with something new in its slot or not, or is refused.
+pub(crate) type Verdict = NowOrLater<Result<Option<Slot>, AuthError>>;
+
+/// A request that waits for its verdict.
+pub(crate) struct Waiting<S, R, A> {
+    /// `None` once the request may pass and the service has only to become ready.
+    pub(crate) verdict: Option<Verdict>,
+    pub(crate) request: Request<A>,
+    pub(crate) service: S,
+    pub(crate) reject: R,
+    pub(crate) answers: Arc<Answers>,
 }
 
-impl<S, C, R, A, B> ResponseFuture<S, C, R, A, B>
+impl<S, R, A, B> ResponseFuture<S, R, A, B>
 where
-    S: Service<Request<A>, Response = Response<B>>,
+    S: Service<Request<A>, Response = Response<B>> + Clone,
+    R: Reject<B> + Clone,
 {
-    pub(super) const fn inner(future: S::Future) -> Self {
-        Self { state: State::Inner { future } }
-    }
-
-    pub(super) const fn rejected(response: Response<B>) -> Self {
-        Self { state: State::Rejected { response: Some(response) } }
-    }
-
-    pub(super) fn waiting(
-        verification: NowOrLater<Result<Jwt<C>, AuthError>>,
-        request: Request<A>,
-        service: S,
-        layer: JwtAuthLayer<C, R>,
+    /// Acts on a verdict: calls `inner`, which was polled ready, or refuses, or waits.
+    pub(crate) fn new(
+        inner: &mut S,
+        reject: &R,
+        answers: &Arc<Answers>,
+        mut request: Request<A>,
+        verdict: Verdict,
     ) -> Self {
-        let waiting = Waiting { verification: Some(verification), request, service, layer };
-        Self { state: State::Waiting { waiting: Some(Box::new(waiting)) } }
+        let state = match verdict.now() {
+            Ok(Ok(slot)) => {
+                put(slot, &mut request);
+                // The very instance that was polled ready.
+                State::Inner { future: inner.call(request) }
+            }
+            Ok(Err(error)) => State::Rejected { response: Some(refuse(reject, error, answers, request)) },
+            Err(later) => {
+                // The instance that was polled ready may hold a permit (of a concurrency limit, say). Replacing
+                // it gives that back, so that requests which wait for a verdict use up nothing inside. The clone
+                // is polled ready before it is called.
+                *inner = inner.clone();
+                let waiting = Waiting {
+                    verdict: Some(later),
+                    request,
+                    service: inner.clone(),
+                    reject: reject.clone(),
+                    answers: Arc::clone(answers),
+                };
+                State::Waiting { waiting: Some(Box::new(waiting)) }
+            }
+        };
+        Self { state }
     }
 }
 
-impl<S, C, R, A, B> Future for ResponseFuture<S, C, R, A, B>
+impl<S, R, A, B> Future for ResponseFuture<S, R, A, B>
 where
     S: Service<Request<A>, Response = Response<B>>,
-    C: DeserializeOwned + Send + Sync + 'static,
     R: Reject<B>,
 {
     type Output = Result<Response<B>, S::Error>;
@@ -95,8 +115,8 @@ where
                             return Poll::Pending;
                         }
                         Poll::Ready(Err(error)) => {
-                            let Waiting { request, layer, .. } = *pending;
-                            let response = layer.refuse(error, request);
+                            let Waiting { request, reject, answers, .. } = *pending;
+                            let response = refuse(&reject, error, &answers, request);
                             state.set(State::Rejected { response: Some(response) });
                         }
                         Poll::Ready(Ok(())) => match pending.service.poll_ready(cx) {
@@ -117,22 +137,25 @@ where
     }
 }
 
-impl<S, C, R, A> Waiting<S, C, R, A>
-where
-    C: Send + Sync + 'static,
-{
-    /// Awaits the verdict, and leaves the token in the request's extensions if it is good.
+impl<S, R, A> Waiting<S, R, A> {
+    /// Awaits the verdict, and puts what it brings into the request if it is good.
     fn poll_verdict(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), AuthError>> {
-        if let Some(verification) = &mut self.verification {
-            let jwt = ready!(Pin::new(verification).poll(cx))?;
-            self.verification = None;
-            Slot::Verified(Jwt::principal(&jwt)).put(self.request.extensions_mut());
+        if let Some(verdict) = &mut self.verdict {
+            let slot = ready!(Pin::new(verdict).poll(cx))?;
+            self.verdict = None;
+            put(slot, &mut self.request);
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S, C, R, A, B> fmt::Debug for ResponseFuture<S, C, R, A, B>
+fn put<A>(slot: Option<Slot>, request: &mut Request<A>) {
+    if let Some(slot) = slot {
+        slot.put(request.extensions_mut());
+    }
+}
+
+impl<S, R, A, B> fmt::Debug for ResponseFuture<S, R, A, B>
 where
     S: Service<Request<A>>,
 {

@@ -7,6 +7,7 @@ use tower_layer::Layer;
 
 use super::reject::Auto;
 use super::service::JwtAuth;
+use crate::answer::Answers;
 use crate::challenge::Challenges;
 use crate::claims::Claims;
 use crate::error::ConfigError;
@@ -39,23 +40,15 @@ use crate::verify::Verifier;
 #[must_use = "add it to a service"]
 pub struct JwtAuthLayer<C = Claims, R = Auto> {
     pub(super) verifier: Verifier<C>,
-    pub(super) settings: Settings,
-    pub(super) reject: R,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Settings {
     pub(super) optional: bool,
-    pub(super) http_only: bool,
-    pub(super) challenges: Arc<Challenges>,
+    pub(super) answers: Arc<Answers>,
+    pub(super) reject: R,
 }
 
 impl<C> JwtAuthLayer<C> {
     /// Demands a good token of every request.
     pub fn new(verifier: Verifier<C>) -> Self {
-        let settings =
-            Settings { optional: false, http_only: false, challenges: Arc::new(Challenges::default()) };
-        Self { verifier, settings, reject: Auto }
+        Self { verifier, optional: false, answers: Arc::clone(Answers::defaults()), reject: Auto }
     }
 }
 
@@ -64,7 +57,7 @@ impl<C, R> JwtAuthLayer<C, R> {
     ///
     /// A handler takes `Option<Jwt<C>>`, or refuses the anonymous by taking `Jwt<C>`.
     pub fn optional(mut self) -> Self {
-        self.settings.optional = true;
+        self.optional = true;
         self
     }
 
@@ -73,7 +66,7 @@ impl<C, R> JwtAuthLayer<C, R> {
     /// Needed behind a proxy that asks this service for permission (nginx `auth_request`, Traefik forward-auth):
     /// a refusal in gRPC is HTTP 200, which such a proxy takes for a yes.
     pub fn http_only(mut self) -> Self {
-        self.settings.http_only = true;
+        self.answers = Arc::new(Answers { http_only: true, challenges: self.answers.challenges.clone() });
         self
     }
 
@@ -82,13 +75,14 @@ impl<C, R> JwtAuthLayer<C, R> {
     /// # Errors
     /// If it is empty or has a character that would need escaping.
     pub fn realm(mut self, realm: impl AsRef<str>) -> Result<Self, ConfigError> {
-        self.settings.challenges = Arc::new(Challenges::new(realm.as_ref())?);
+        let challenges = Challenges::new(realm.as_ref())?;
+        self.answers = Arc::new(Answers { challenges, http_only: self.answers.http_only });
         Ok(self)
     }
 
     /// Answers refusals with `reject`, a type of yours or a function; see [`Reject`](crate::Reject).
     pub fn reject_with<Q>(self, reject: Q) -> JwtAuthLayer<C, Q> {
-        JwtAuthLayer { verifier: self.verifier, settings: self.settings, reject }
+        JwtAuthLayer { verifier: self.verifier, optional: self.optional, answers: self.answers, reject }
     }
 }
 
@@ -103,7 +97,12 @@ impl<S, C, R: Clone> Layer<S> for JwtAuthLayer<C, R> {
 // By hand: a derive would ask for `C: Clone`.
 impl<C, R: Clone> Clone for JwtAuthLayer<C, R> {
     fn clone(&self) -> Self {
-        Self { verifier: self.verifier.clone(), settings: self.settings.clone(), reject: self.reject.clone() }
+        Self {
+            verifier: self.verifier.clone(),
+            optional: self.optional,
+            answers: Arc::clone(&self.answers),
+            reject: self.reject.clone(),
+        }
     }
 }
 
@@ -111,7 +110,8 @@ impl<C, R> fmt::Debug for JwtAuthLayer<C, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JwtAuthLayer")
             .field("verifier", &self.verifier)
-            .field("settings", &self.settings)
+            .field("optional", &self.optional)
+            .field("answers", &self.answers)
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,5 @@
 //! Middleware: finds the token, asks the verifier, answers refusals.
 
-mod answer;
 mod bearer;
 mod future;
 mod grpc;
@@ -13,6 +12,3 @@ pub use future::ResponseFuture;
 pub use layer::JwtAuthLayer;
 pub use reject::{Auto, Refusal, Reject};
 pub use service::JwtAuth;
-
-#[cfg(feature = "axum")]
-pub(crate) use answer::http_answer;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 
-use super::{answer, grpc};
-use crate::challenge::Challenges;
+use super::grpc;
+use crate::answer::Answers;
 use crate::error::AuthError;
+use crate::trace;
 
 /// Makes the response to a request that was refused.
 ///
@@ -58,21 +59,10 @@ impl<B: Default> Reject<B> for Auto {
 pub struct Refusal<'r> {
     error: &'r AuthError,
     request: &'r Parts,
-    challenges: &'r Challenges,
     grpc: Option<HeaderValue>,
 }
 
 impl<'r> Refusal<'r> {
-    pub(super) fn new(
-        error: &'r AuthError,
-        request: &'r Parts,
-        challenges: &'r Arc<Challenges>,
-        http_only: bool,
-    ) -> Self {
-        let grpc = if http_only { None } else { grpc::content_type(request) };
-        Self { error, request, challenges, grpc }
-    }
-
     /// Why the request was refused.
     #[must_use]
     pub const fn error(&self) -> &AuthError {
@@ -108,8 +98,24 @@ impl<'r> Refusal<'r> {
     #[must_use]
     pub fn response<B>(&self, body: B) -> Response<B> {
         match &self.grpc {
-            Some(content_type) => answer::grpc_answer(self.error, self.challenges, content_type, body),
-            None => answer::http_answer(self.error, self.challenges, body),
+            Some(content_type) => self.error.answers().grpc(self.error, content_type, body),
+            None => self.error.answers().http(self.error, body),
         }
     }
+}
+
+/// The response to a request that is refused; the error stays in its extensions.
+pub(crate) fn refuse<A, B, R: Reject<B>>(
+    reject: &R,
+    error: AuthError,
+    answers: &Arc<Answers>,
+    request: Request<A>,
+) -> Response<B> {
+    let error = error.with_answers(answers);
+    trace::debug!(reason = %error.reason(), claim = error.claim(), "request refused");
+    let (parts, _body) = request.into_parts();
+    let grpc = if answers.http_only { None } else { grpc::content_type(&parts) };
+    let mut response = reject.reject(&Refusal { error: &error, request: &parts, grpc });
+    response.extensions_mut().insert(error);
+    response
 }

@@ -1,6 +1,7 @@
 //! The service: translates the verifier's verdict into a call or a refusal.
 
 use std::fmt;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
@@ -8,14 +9,13 @@ use serde::de::DeserializeOwned;
 use tower_service::Service;
 
 use super::bearer;
-use super::future::ResponseFuture;
+use super::future::{ResponseFuture, Verdict};
 use super::layer::JwtAuthLayer;
-use super::reject::{Auto, Refusal, Reject};
+use super::reject::{Auto, Reject};
 use crate::claims::Claims;
-use crate::error::{AuthError, Reason};
+use crate::error::Reason;
 use crate::now_or_later::NowOrLater;
-use crate::trace;
-use crate::verify::{Jwt, Slot};
+use crate::verify::{Jwt, Principal, Slot};
 
 /// A service that only requests with a good token reach. Made by [`JwtAuthLayer`].
 pub struct JwtAuth<S, C = Claims, R = Auto> {
@@ -44,50 +44,32 @@ impl<S, C, R> JwtAuth<S, C, R> {
     }
 }
 
-/// What is known of a request without waiting.
-enum Verdict<C> {
-    Pass(Slot),
-    Refuse(AuthError),
-    Wait(NowOrLater<Result<Jwt<C>, AuthError>>),
-}
-
 impl<C, R> JwtAuthLayer<C, R>
 where
     C: DeserializeOwned + Send + Sync + 'static,
 {
-    fn judge<B>(&self, request: &Request<B>) -> Verdict<C> {
-        match bearer::token(request.headers()) {
-            Err(reason) => Verdict::Refuse(reason.into()),
-            Ok(None) if self.settings.optional => {
-                Verdict::Pass(Slot::Anonymous(self.settings.challenges.clone()))
+    fn judge<B>(&self, request: &Request<B>) -> Verdict {
+        let token = match bearer::token(request.headers()) {
+            Err(reason) => return NowOrLater::ready(Err(reason.into())),
+            Ok(None) if self.optional => return NowOrLater::ready(Ok(Some(self.slot(None)))),
+            Ok(None) => return NowOrLater::ready(Err(Reason::Missing.into())),
+            Ok(Some(token)) => token,
+        };
+        match self.verifier.verify(token).now() {
+            Ok(Ok(jwt)) => NowOrLater::ready(Ok(Some(self.slot(Some(Jwt::principal(&jwt)))))),
+            Ok(Err(error)) => NowOrLater::ready(Err(error)),
+            Err(later) => {
+                let answers = Arc::clone(&self.answers);
+                NowOrLater::later(async move {
+                    let jwt = later.await?;
+                    Ok(Some(Slot::new(Some(Jwt::principal(&jwt)), answers)))
+                })
             }
-            Ok(None) => Verdict::Refuse(Reason::Missing.into()),
-            Ok(Some(token)) => match self.verifier.verify(token).now() {
-                Ok(Ok(jwt)) => Verdict::Pass(Slot::Verified(Jwt::principal(&jwt))),
-                Ok(Err(error)) => Verdict::Refuse(error),
-                Err(later) => Verdict::Wait(later),
-            },
         }
     }
-}
 
-impl<C, R> JwtAuthLayer<C, R> {
-    /// The response to a request that is refused; the error stays in its extensions.
-    pub(super) fn refuse<A, B>(&self, error: AuthError, request: Request<A>) -> Response<B>
-    where
-        R: Reject<B>,
-    {
-        let error = error.with_challenges(&self.settings.challenges);
-        if error.reason() == Reason::NotConfigured {
-            trace::error!(reason = %error.reason(), "request refused");
-        } else {
-            trace::debug!(reason = %error.reason(), claim = error.claim(), "request refused");
-        }
-        let (parts, _body) = request.into_parts();
-        let refusal = Refusal::new(&error, &parts, &self.settings.challenges, self.settings.http_only);
-        let mut response = self.reject.reject(&refusal);
-        response.extensions_mut().insert(error);
-        response
+    fn slot(&self, principal: Option<Principal>) -> Slot {
+        Slot::new(principal, Arc::clone(&self.answers))
     }
 }
 
@@ -99,7 +81,7 @@ where
 {
     type Response = Response<B>;
     type Error = S::Error;
-    type Future = ResponseFuture<S, C, R, A, B>;
+    type Future = ResponseFuture<S, R, A, B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -108,21 +90,8 @@ where
     fn call(&mut self, mut request: Request<A>) -> Self::Future {
         // Whatever an outer layer or somebody else left must not be taken for our verdict.
         Slot::clear(request.extensions_mut());
-        match self.layer.judge(&request) {
-            Verdict::Pass(slot) => {
-                slot.put(request.extensions_mut());
-                // The very instance that was polled ready.
-                ResponseFuture::inner(self.inner.call(request))
-            }
-            Verdict::Refuse(error) => ResponseFuture::rejected(self.layer.refuse(error, request)),
-            Verdict::Wait(verification) => {
-                // The instance that was polled ready may hold a permit (of a concurrency limit, say). Replacing
-                // it gives that back, so that requests which wait for a verdict use up nothing inside. The clone
-                // is polled ready before it is called.
-                self.inner = self.inner.clone();
-                ResponseFuture::waiting(verification, request, self.inner.clone(), self.layer.clone())
-            }
-        }
+        let verdict = self.layer.judge(&request);
+        ResponseFuture::new(&mut self.inner, &self.layer.reject, &self.layer.answers, request, verdict)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use http::Extensions;
 
 use super::principal::{Principal, Registered, Verified};
-use crate::challenge::Challenges;
+use crate::answer::Answers;
 use crate::claims::Claims;
 use crate::error::{AuthError, Reason};
 use crate::trace;
@@ -116,12 +116,18 @@ impl<C> fmt::Debug for Jwt<C> {
 /// What a layer leaves in the extensions. There is one entry whatever the claims type, so an inner layer replaces
 /// what an outer one left, and tokens of different verifications never mix.
 #[derive(Clone)]
-pub(crate) enum Slot {
-    Anonymous(Arc<Challenges>),
-    Verified(Principal),
+pub(crate) struct Slot {
+    /// `None`: anonymous.
+    principal: Option<Principal>,
+    /// How the layer answers; a refusal further in does the same.
+    answers: Arc<Answers>,
 }
 
 impl Slot {
+    pub(crate) const fn new(principal: Option<Principal>, answers: Arc<Answers>) -> Self {
+        Self { principal, answers }
+    }
+
     pub(crate) fn clear(extensions: &mut Extensions) {
         extensions.remove::<Self>();
     }
@@ -130,30 +136,28 @@ impl Slot {
         extensions.insert(self);
     }
 
-    pub(super) fn of(extensions: &Extensions) -> Looked<'_> {
+    pub(crate) fn of(extensions: &Extensions) -> Looked<'_> {
         Looked(extensions.get())
     }
 }
 
 /// What was found in the extensions; `None` if no layer has been there.
-pub(super) struct Looked<'e>(Option<&'e Slot>);
+pub(crate) struct Looked<'e>(Option<&'e Slot>);
 
 impl<'e> Looked<'e> {
-    pub(super) fn principal(self) -> Result<&'e Principal, AuthError> {
-        match self.0 {
-            Some(Slot::Verified(principal)) => Ok(principal),
-            Some(Slot::Anonymous(challenges)) => {
-                Err(AuthError::new(Reason::Missing).with_challenges(challenges))
-            }
-            None => Err(no_layer()),
-        }
+    pub(crate) fn principal(self) -> Result<&'e Principal, AuthError> {
+        let answers = self.answers();
+        self.optional_principal()?.ok_or_else(|| AuthError::new(Reason::Missing).with_answers(answers))
     }
 
-    pub(super) fn optional_principal(self) -> Result<Option<&'e Principal>, AuthError> {
+    pub(crate) fn optional_principal(self) -> Result<Option<&'e Principal>, AuthError> {
+        self.0.map(|slot| slot.principal.as_ref()).ok_or_else(no_layer)
+    }
+
+    pub(crate) fn answers(&self) -> &'e Arc<Answers> {
         match self.0 {
-            Some(Slot::Verified(principal)) => Ok(Some(principal)),
-            Some(Slot::Anonymous(_)) => Ok(None),
-            None => Err(no_layer()),
+            Some(slot) => &slot.answers,
+            None => Answers::defaults(),
         }
     }
 }
