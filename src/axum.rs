@@ -1,12 +1,17 @@
 //! Extractors for axum handlers.
 
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
 use axum_core::body::Body;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 
+use crate::authorize::Policy;
 use crate::error::AuthError;
-use crate::verify::{Jwt, Principal};
+use crate::verify::{Jwt, Principal, Slot};
 
 /// The answer of [`JwtAuthLayer`](crate::JwtAuthLayer): status, challenge, no body.
 impl IntoResponse for AuthError {
@@ -50,5 +55,63 @@ impl<S: Sync> OptionalFromRequestParts<S> for Principal {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, AuthError> {
         Self::optional(&parts.extensions)
+    }
+}
+
+/// Proof that the caller satisfies the policy `P`, to be written in a handler's signature. It derefs to the
+/// [`Principal`].
+///
+/// ```
+/// use tower_jwt_auth::{Allowed, Policy, Require};
+///
+/// struct Admin;
+///
+/// impl Policy for Admin {
+///     fn require() -> Require {
+///         Require::role("admin")
+///     }
+/// }
+///
+/// async fn delete_everything(admin: Allowed<Admin>) -> String {
+///     format!("done, {}", admin.subject().unwrap_or_default())
+/// }
+/// ```
+pub struct Allowed<P> {
+    principal: Principal,
+    policy: PhantomData<fn() -> P>,
+}
+
+/// Refuses who does not satisfy the policy as [`Require`](crate::Require) does.
+impl<S: Sync, P: Policy> FromRequestParts<S> for Allowed<P> {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
+        let slot = Slot::of(&parts.extensions);
+        let answers = slot.answers().clone();
+        let principal = slot.principal()?.clone();
+        let decided = P::require().decide(&principal).await;
+        decided.map_err(|refused| refused.after_signature().with_answers(&answers))?;
+        Ok(Self { principal, policy: PhantomData })
+    }
+}
+
+impl<P> Deref for Allowed<P> {
+    type Target = Principal;
+
+    fn deref(&self) -> &Principal {
+        &self.principal
+    }
+}
+
+// By hand: derives would ask for `P: Clone` and `P: Debug`.
+impl<P> Clone for Allowed<P> {
+    fn clone(&self) -> Self {
+        Self { principal: self.principal.clone(), policy: PhantomData }
+    }
+}
+
+impl<P> fmt::Debug for Allowed<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Allowed").field(&self.principal).finish()
     }
 }

@@ -131,11 +131,13 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod answer;
+mod authorize;
 #[cfg(feature = "axum")]
 mod axum;
 mod challenge;
 mod claims;
 mod crypto;
+mod deadline;
 mod error;
 mod jose;
 mod keys;
@@ -150,6 +152,9 @@ mod tonic;
 mod trace;
 mod verify;
 
+#[cfg(feature = "axum")]
+pub use self::axum::Allowed;
+pub use authorize::{Authorize, Policy, Require, RequireLayer, RequireMethods};
 pub use claims::{Audience, Claims};
 pub use crypto::Backend;
 pub use error::{AuthError, ConfigError, Reason};

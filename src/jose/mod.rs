@@ -16,5 +16,6 @@ pub(crate) use base64url::{Scratch, decode, decode_vec, encode};
 pub(crate) use compact::Compact;
 pub(crate) use header::{Header, same_media_type};
 pub(crate) use jwk::{Jwk, JwkError, Params, read_jwk, read_jwk_set};
+pub(crate) use names::Name;
 pub(crate) use notes::{Note, Notes, Slot};
 pub(crate) use payload::{Unreadable, depth_is_within, read_claims, skim};

@@ -12,3 +12,5 @@ pub use future::ResponseFuture;
 pub use layer::JwtAuthLayer;
 pub use reject::{Auto, Refusal, Reject};
 pub use service::JwtAuth;
+
+pub(crate) use future::Verdict;

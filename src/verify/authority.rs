@@ -1,11 +1,13 @@
 //! An issuer, its keys, and the policy for its tokens.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::authority_keys::AuthorityKeys;
 use super::checks::Check;
+use super::grants::{Grants, Pointer};
 use super::policy::{Policy, TokenKind};
 use super::principal::Principal;
 use crate::crypto::Backend;
@@ -48,6 +50,9 @@ pub struct Authority {
     required: Vec<Arc<str>>,
     leeway: Duration,
     max_age: Option<Duration>,
+    roles_at: Option<String>,
+    only_scopes: Option<HashSet<String>>,
+    only_roles: Option<HashSet<String>>,
     checks: Vec<Check>,
 }
 
@@ -87,6 +92,9 @@ impl Authority {
             required: Vec::new(),
             leeway: Duration::from_secs(30),
             max_age: None,
+            roles_at: None,
+            only_scopes: None,
+            only_roles: None,
             checks: Vec::new(),
         }
     }
@@ -169,6 +177,27 @@ impl Authority {
     /// An ID token tells a client who logged in; an API should not take it for permission.
     pub fn id_token(mut self) -> Self {
         self.kind = TokenKind::Id;
+        self
+    }
+
+    /// Says where the tokens of this authority have roles: a JSON pointer (RFC 6901) to a string, an array of
+    /// strings, or an object whose keys are the roles.
+    ///
+    /// There is no default: `/realm_access/roles` and `/resource_access/my-api/roles` are different things.
+    pub fn roles_at(mut self, pointer: impl Into<String>) -> Self {
+        self.roles_at = Some(pointer.into());
+        self
+    }
+
+    /// Lets this authority grant these scopes and no others, whatever its tokens say.
+    pub fn only_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.only_scopes = Some(scopes.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Lets this authority grant these roles and no others, whatever its tokens say.
+    pub fn only_roles<S: Into<String>>(mut self, roles: impl IntoIterator<Item = S>) -> Self {
+        self.only_roles = Some(roles.into_iter().map(Into::into).collect());
         self
     }
 
@@ -296,6 +325,11 @@ impl Authority {
         if let Some(name) = self.required.iter().find(|name| name.is_empty()) {
             return fail("require", format!("{name:?} is no claim"), "name the claim that is demanded");
         }
+        let roles_at = self.roles_at.as_deref().map(Pointer::new).transpose()?;
+        if self.only_roles.is_some() && roles_at.is_none() {
+            let remedy = "call .roles_at(\"/path/of/roles\") as well";
+            return fail("only_roles", "there is no place of roles to cap".into(), remedy);
+        }
         let (generation, set) = source.current();
         let prepared = PreparedSet::new(generation, &set, self.algorithms, backend)?;
         Ok(ReadyAuthority {
@@ -310,6 +344,11 @@ impl Authority {
                 leeway: self.leeway,
                 max_age: self.max_age,
                 audience_elements: limits.audience_elements,
+            },
+            grants: Grants {
+                roles_at,
+                only_roles: self.only_roles,
+                only_scopes: self.only_scopes.map(Arc::new),
             },
             checks: self.checks.into(),
         })
@@ -331,5 +370,6 @@ impl IntoIterator for Authority {
 pub(super) struct ReadyAuthority {
     pub(super) policy: Policy,
     pub(super) keys: AuthorityKeys,
+    pub(super) grants: Grants,
     pub(super) checks: Arc<[Check]>,
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::principal::Principal;
-use crate::error::{AuthError, Reason};
+use crate::deadline::within;
+use crate::error::AuthError;
 use crate::now_or_later::NowOrLater;
 
 type Checked = Result<(), AuthError>;
@@ -57,16 +58,4 @@ pub(super) fn run(checks: &Arc<[Check]>, principal: &Principal, deadline: Durati
         }
     }
     NowOrLater::ready(Ok(()))
-}
-
-async fn within(deadline: Duration, checks: impl Future<Output = Checked>) -> Checked {
-    let unavailable = AuthError::new(Reason::RevocationUnavailable);
-    // Without a runtime there is no timer, and without a deadline a check that hangs would hang its caller.
-    if tokio::runtime::Handle::try_current().is_err() {
-        return Err(unavailable.with_source("an asynchronous check needs a tokio runtime"));
-    }
-    match tokio::time::timeout(deadline, checks).await {
-        Ok(checked) => checked,
-        Err(elapsed) => Err(unavailable.with_source(elapsed)),
-    }
 }

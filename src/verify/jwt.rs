@@ -78,7 +78,7 @@ impl<C: Send + Sync + 'static> Jwt<C> {
         Principal(Arc::clone(&jwt.0) as Arc<dyn Verified>)
     }
 
-    fn from_principal(principal: &Principal) -> Result<Self, AuthError> {
+    pub(crate) fn from_principal(principal: &Principal) -> Result<Self, AuthError> {
         let token: Arc<dyn Any + Send + Sync> = Arc::clone(&principal.0) as _;
         token.downcast().map(Self).map_err(|_| {
             trace::error!(

@@ -5,6 +5,7 @@ mod authority_keys;
 mod builder;
 mod checks;
 mod explain;
+mod grants;
 mod jwt;
 mod policy;
 mod principal;

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,10 +11,12 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
+use super::grants::Grants;
 use super::jwt::Slot;
-use crate::error::AuthError;
+use crate::error::{AuthError, Reason};
 use crate::jose::{self, Note, Notes};
 use crate::time::UnixTime;
+use crate::trace;
 
 /// Who made the request, by a token that was verified: the registered claims, untyped.
 ///
@@ -95,7 +98,7 @@ impl Principal {
 
     /// The scopes: of `scope` or `scp`, a string that is split at spaces or an array that is not.
     ///
-    /// If a token has both, `scope` counts.
+    /// If a token has both, `scope` counts. What the authority may not grant is left out.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         let registered = self.registered();
         let (spaced, listed) = match &registered.scope {
@@ -104,7 +107,36 @@ impl Principal {
             Scope::Listed(texts) => (None, texts.as_slice()),
         };
         let spaced = spaced.into_iter().flat_map(|text| text.split(' ')).filter(|scope| !scope.is_empty());
-        spaced.chain(listed.iter().map(|text| text.in_payload(&registered.payload)))
+        let scopes = spaced.chain(listed.iter().map(|text| text.in_payload(&registered.payload)));
+        scopes.filter(|scope| registered.only_scopes.as_ref().is_none_or(|only| only.contains(*scope)))
+    }
+
+    /// The roles, at the place that the authority names.
+    ///
+    /// # Errors
+    /// `not_configured` if the authority names no place; see [`Authority::roles_at`](crate::Authority::roles_at).
+    pub fn roles(&self) -> Result<impl Iterator<Item = &str>, AuthError> {
+        let Some(roles) = &self.registered().roles else {
+            trace::error!(
+                issuer = self.issuer(),
+                "a role is asked for, but the authority does not say where its tokens have roles; \
+                 call .roles_at(\"/path/of/roles\")"
+            );
+            return Err(AuthError::new(Reason::NotConfigured));
+        };
+        Ok(roles.iter().map(|role| &**role))
+    }
+
+    /// `auth_time`: when the user authenticated (OpenID Connect Core section 2).
+    #[must_use]
+    pub fn auth_time(&self) -> Option<UnixTime> {
+        self.claim("auth_time")
+    }
+
+    /// When the token was verified, by the verifier's clock.
+    #[must_use]
+    pub fn verified_at(&self) -> UnixTime {
+        self.registered().verified_at
     }
 
     /// Any claim by its name, read as a `T`; `None` if it is absent or of another type.
@@ -145,6 +177,9 @@ pub(super) struct Registered {
     exp: UnixTime,
     nbf: Option<UnixTime>,
     iat: Option<UnixTime>,
+    verified_at: UnixTime,
+    roles: Option<Vec<Box<str>>>,
+    only_scopes: Option<Arc<HashSet<String>>>,
 }
 
 impl fmt::Debug for Registered {
@@ -166,7 +201,16 @@ enum Scope {
 
 impl Registered {
     /// Keeps what was noted of a payload that satisfied its policy; `exp` is what the policy found.
-    pub(super) fn new(payload: &str, notes: &mut Notes<'_>, exp: UnixTime) -> Self {
+    ///
+    /// # Errors
+    /// If the place of the roles holds something else.
+    pub(super) fn new(
+        payload: &str,
+        notes: &mut Notes<'_>,
+        grants: &Grants,
+        exp: UnixTime,
+        verified_at: UnixTime,
+    ) -> Result<Self, AuthError> {
         let text = |note: Note<'_>| match note {
             Note::Text(text) => Some(Text::new(&text, payload)),
             _ => None,
@@ -189,7 +233,7 @@ impl Registered {
                 _ => Scope::None,
             },
         };
-        Self {
+        Ok(Self {
             iss: text(notes.take(jose::Slot::Iss)),
             sub: text(notes.take(jose::Slot::Sub)),
             aud,
@@ -199,8 +243,11 @@ impl Registered {
             exp,
             nbf: date(notes.get(jose::Slot::Nbf)),
             iat: date(notes.get(jose::Slot::Iat)),
+            verified_at,
+            roles: grants.roles(payload)?,
+            only_scopes: grants.only_scopes.clone(),
             payload: payload.into(),
-        }
+        })
     }
 }
 

@@ -199,10 +199,11 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let (mut notes, claims) = jose::read_claims::<C>(text, &authority.policy.required)
             .map_err(|jose::Unreadable| Reason::MalformedToken)?;
         // A verdict of the policy says more than "does not fit the type", so it comes first.
-        let exp = authority.policy.check_claims(&notes, self.core.clock.now())?;
+        let now = self.core.clock.now();
+        let exp = authority.policy.check_claims(&notes, now)?;
         let claims =
             claims.map_err(|error| AuthError::new(Reason::InvalidClaim).with_source(Misfit::of(&error)))?;
-        Ok(Jwt::new(claims, Registered::new(text, &mut notes, exp)))
+        Ok(Jwt::new(claims, Registered::new(text, &mut notes, &authority.grants, exp, now)?))
     }
 }
 

@@ -1,0 +1,206 @@
+//! Judges a principal by a policy. What is in memory decides first; another system is asked only if it must be.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use super::require::{Require, Rule};
+use crate::challenge::Demand;
+use crate::deadline;
+use crate::error::{AuthError, Reason};
+use crate::now_or_later::NowOrLater;
+use crate::trace;
+use crate::verify::Principal;
+
+type Judged = Result<(), AuthError>;
+
+pub(super) fn decide(policy: &Require, principal: &Principal) -> NowOrLater<Judged> {
+    match judge(policy, principal) {
+        Some(judged) => NowOrLater::ready(judged),
+        None => NowOrLater::later(ask(policy.clone(), principal.clone())),
+    }
+}
+
+/// The verdict of what is in memory; `None` if somebody has to be asked.
+fn judge(policy: &Require, principal: &Principal) -> Option<Judged> {
+    Some(match &*policy.0 {
+        Rule::Authenticated => Ok(()),
+        Rule::Scope(scope) => {
+            let has = |wanted: &str| principal.scopes().any(|scope| scope == wanted);
+            if scope.split(' ').all(has) { Ok(()) } else { Err(AuthError::insufficient_scope(scope.clone())) }
+        }
+        Rule::Role(role) => match principal.roles() {
+            Ok(mut roles) => allowed(roles.any(|one| one == role)),
+            Err(not_configured) => Err(not_configured),
+        },
+        Rule::Issuer(issuer) => allowed(principal.issuer() == Some(issuer)),
+        Rule::That { holds, .. } => holds(principal).and_then(allowed),
+        Rule::MaxAuthAge(age) => {
+            let fresh = principal
+                .auth_time()
+                .is_some_and(|authenticated| principal.verified_at().saturating_since(authenticated) <= *age);
+            if fresh { Ok(()) } else { Err(step_up(Demand { max_age: Some(*age), ..Demand::default() })) }
+        }
+        Rule::Acr(classes) => {
+            let acr: Option<String> = principal.claim("acr");
+            if acr.is_some_and(|acr| classes.contains(&acr)) {
+                Ok(())
+            } else {
+                Err(step_up(Demand { acr_values: Some(classes.join(" ")), ..Demand::default() }))
+            }
+        }
+        Rule::Ask { .. } => return None,
+        Rule::All(policies) => {
+            let judged: Vec<_> = policies.iter().map(|policy| judge(policy, principal)).collect();
+            let open = judged.iter().any(Option::is_none);
+            let refusals = judged.into_iter().flatten().filter_map(Result::err);
+            match gravest(refusals, policies) {
+                Some(refusal) => Err(refusal),
+                None if open => return None,
+                None => Ok(()),
+            }
+        }
+        Rule::Any(policies) => {
+            let judged: Vec<_> = policies.iter().map(|policy| judge(policy, principal)).collect();
+            if judged.iter().flatten().any(Result::is_ok) {
+                Ok(())
+            } else if judged.iter().any(Option::is_none) {
+                return None;
+            } else {
+                Err(most_helpful(judged.into_iter().flatten().filter_map(Result::err)))
+            }
+        }
+        Rule::Not(policy) => inverted(judge(policy, principal)?),
+        Rule::Broken(_error) => {
+            trace::error!(error = %_error, "a policy is written wrong, so it lets nobody pass");
+            Err(AuthError::new(Reason::NotConfigured))
+        }
+    })
+}
+
+/// The verdict with questions asked, one after the other, in the order of the policy.
+fn ask(policy: Require, principal: Principal) -> Pin<Box<dyn Future<Output = Judged> + Send>> {
+    Box::pin(async move {
+        if let Some(judged) = judge(&policy, &principal) {
+            return judged;
+        }
+        match &*policy.0 {
+            Rule::Ask { question, deadline, name: _name } => {
+                let answer = deadline::within(*deadline, question(principal.clone())).await;
+                if let Err(_error) = &answer {
+                    trace::warn!(question = _name.as_str(), reason = %_error.reason(), "a policy could not be decided");
+                }
+                answer.and_then(allowed)
+            }
+            Rule::All(policies) => {
+                for policy in policies {
+                    ask(policy.clone(), principal.clone())
+                        .await
+                        .map_err(|refusal| gravest([refusal], policies).unwrap_or_else(forbidden))?;
+                }
+                Ok(())
+            }
+            Rule::Any(policies) => {
+                let mut refusals = Vec::with_capacity(policies.len());
+                for policy in policies {
+                    match ask(policy.clone(), principal.clone()).await {
+                        Ok(()) => return Ok(()),
+                        Err(refusal) => refusals.push(refusal),
+                    }
+                }
+                Err(most_helpful(refusals))
+            }
+            Rule::Not(policy) => inverted(ask(policy.clone(), principal).await),
+            // All others have been judged.
+            _ => Err(forbidden()),
+        }
+    })
+}
+
+fn allowed(yes: bool) -> Judged {
+    if yes { Ok(()) } else { Err(forbidden()) }
+}
+
+fn forbidden() -> AuthError {
+    AuthError::new(Reason::Forbidden)
+}
+
+fn step_up(demand: Demand) -> AuthError {
+    AuthError::new(Reason::InsufficientUserAuthentication).with_demand(demand)
+}
+
+fn inverted(judged: Judged) -> Judged {
+    match judged {
+        Ok(()) => Err(forbidden()),
+        Err(refusal) if is_undecided(&refusal) => Err(refusal),
+        Err(_) => Ok(()),
+    }
+}
+
+/// A refusal that is no verdict: the fault is ours, and must not become a yes by `not`.
+fn is_undecided(refusal: &AuthError) -> bool {
+    refusal.reason() == Reason::NotConfigured || refusal.is_transient()
+}
+
+/// Of several refusals that all stand, the one that more permission would help least. For want of a scope, all
+/// scopes that the policies need are named, so that the client can ask for them at once.
+fn gravest(refusals: impl IntoIterator<Item = AuthError>, policies: &[Require]) -> Option<AuthError> {
+    let gravity = |refusal: &AuthError| match refusal.reason() {
+        Reason::NotConfigured => 4,
+        _ if refusal.is_transient() => 3,
+        Reason::InsufficientScope => 1,
+        Reason::InsufficientUserAuthentication => 0,
+        _ => 2,
+    };
+    let refusals: Vec<_> = refusals.into_iter().collect();
+    let chosen = refusals.iter().max_by_key(|refusal| gravity(refusal))?.clone();
+    Some(match chosen.reason() {
+        Reason::InsufficientScope => {
+            let mut scopes: Vec<&str> = Vec::new();
+            // A branch of an `any` within is not needed by all, so what it lacks comes from its own refusal.
+            let lacking =
+                refusals.iter().filter_map(AuthError::required_scope).flat_map(|scope| scope.split(' '));
+            for scope in policies.iter().flat_map(needed_scopes).chain(lacking) {
+                if !scopes.contains(&scope) {
+                    scopes.push(scope);
+                }
+            }
+            AuthError::insufficient_scope(scopes.join(" "))
+        }
+        Reason::InsufficientUserAuthentication => step_up(joined(&refusals)),
+        _ => chosen,
+    })
+}
+
+/// Age and class are both told if both are lacking.
+fn joined(refusals: &[AuthError]) -> Demand {
+    let mut all = Demand::default();
+    for demand in refusals.iter().filter_map(AuthError::demand) {
+        all.acr_values = all.acr_values.or_else(|| demand.acr_values.clone());
+        all.max_age = match (all.max_age, demand.max_age) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+    }
+    all
+}
+
+/// Of several ways that are all closed, the one that the client can open.
+fn most_helpful(refusals: impl IntoIterator<Item = AuthError>) -> AuthError {
+    let rank = |refusal: &AuthError| match refusal.reason() {
+        Reason::NotConfigured => 0,
+        _ if refusal.is_transient() => 1,
+        Reason::InsufficientScope => 2,
+        Reason::InsufficientUserAuthentication => 3,
+        _ => 4,
+    };
+    refusals.into_iter().min_by_key(rank).unwrap_or_else(forbidden)
+}
+
+/// The scopes without which the policy cannot be satisfied.
+fn needed_scopes(policy: &Require) -> Vec<&str> {
+    match &*policy.0 {
+        Rule::Scope(scope) => scope.split(' ').collect(),
+        Rule::All(policies) => policies.iter().flat_map(needed_scopes).collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,70 @@
+//! A policy for each method of gRPC services.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::require::Require;
+use crate::error::{AuthError, ConfigError};
+use crate::now_or_later::NowOrLater;
+use crate::verify::Principal;
+
+/// Policies by gRPC method, `/package.Service/Method`, as a layer around one service or a whole server.
+///
+/// What happens to methods that are not listed is chosen first, so that a method which is added later is not open
+/// by accident.
+///
+/// ```
+/// use tower_jwt_auth::{Require, RequireMethods};
+///
+/// let methods = RequireMethods::deny_unlisted()
+///     .method("/shop.Orders/List", Require::scope("orders:read"))
+///     .method("/shop.Orders/Delete", Require::role("admin"));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "add it to a server or a service"]
+pub struct RequireMethods {
+    listed: Arc<HashMap<String, Require>>,
+    unlisted: Require,
+}
+
+impl RequireMethods {
+    /// Methods that are not listed are refused.
+    pub fn deny_unlisted() -> Self {
+        Self { listed: Arc::default(), unlisted: Require::any([]) }
+    }
+
+    /// Methods that are not listed need this.
+    pub fn unlisted(policy: Require) -> Self {
+        Self { listed: Arc::default(), unlisted: policy }
+    }
+
+    /// The policy of one method, by its full path `/package.Service/Method`, compared exactly.
+    ///
+    /// Listed twice, a method needs both.
+    pub fn method(mut self, path: impl Into<String>, policy: Require) -> Self {
+        let path = path.into();
+        let parts = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+        if !parts.is_some_and(|(service, method)| {
+            !service.is_empty() && !method.is_empty() && !method.contains('/')
+        }) {
+            // The method that was meant is not listed, so it is the unlisted ones that nobody may call.
+            self.unlisted = Require::broken(ConfigError::new(
+                "RequireMethods::method",
+                format!("{path:?} is not the path of a gRPC method"),
+                "write it as /package.Service/Method",
+            ));
+            return self;
+        }
+        let listed = Arc::make_mut(&mut self.listed);
+        let policy = match listed.remove(&path) {
+            Some(earlier) => Require::all([earlier, policy]),
+            None => policy,
+        };
+        listed.insert(path, policy);
+        self
+    }
+
+    pub(super) fn decide(&self, path: &str, principal: &Principal) -> NowOrLater<Result<(), AuthError>> {
+        self.listed.get(path).unwrap_or(&self.unlisted).decide(principal)
+    }
+}

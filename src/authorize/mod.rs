@@ -1,0 +1,10 @@
+//! Authorization: policies as values, and the layers that enforce them on a verified token.
+
+mod judge;
+mod methods;
+mod require;
+mod service;
+
+pub use methods::RequireMethods;
+pub use require::{Policy, Require};
+pub use service::{Authorize, RequireLayer};

@@ -1,0 +1,235 @@
+//! Policies as values.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{AuthError, ConfigError};
+use crate::now_or_later::NowOrLater;
+use crate::verify::{Jwt, Principal};
+
+/// What a caller must be allowed to do, as a value: it composes, prints, and means the same as a layer, as an axum
+/// guard ([`Allowed`](crate::Allowed)) and per gRPC method ([`RequireMethods`](crate::RequireMethods)).
+///
+/// It judges a token that a [`JwtAuthLayer`](crate::JwtAuthLayer) around it has verified. Anonymous callers are
+/// refused with 401; on a route without that layer everybody is, with 500.
+///
+/// ```
+/// use tower_jwt_auth::Require;
+///
+/// let policy = Require::all([
+///     Require::scope("orders:write"),
+///     Require::any([Require::role("admin"), Require::not(Require::issuer("https://partner.example"))]),
+/// ]);
+/// assert_eq!(
+///     policy.to_string(),
+///     r#"(scope("orders:write") and (role("admin") or not issuer("https://partner.example")))"#
+/// );
+/// ```
+///
+/// On a route (it is a tower layer):
+///
+/// ```
+/// # async fn list() {}
+/// use axum::{Router, routing::get};
+/// use tower_jwt_auth::Require;
+///
+/// let app: Router = Router::new().route("/orders", get(list).route_layer(Require::scope("orders:read")));
+/// ```
+#[derive(Clone)]
+#[must_use = "use it as a layer, in a guard or in a map of methods"]
+pub struct Require(pub(super) Arc<Rule>);
+
+pub(super) enum Rule {
+    Authenticated,
+    Scope(String),
+    Role(String),
+    Issuer(String),
+    That {
+        claims: &'static str,
+        holds: Box<Predicate>,
+    },
+    MaxAuthAge(Duration),
+    Acr(Vec<String>),
+    Ask {
+        name: String,
+        question: Box<Question>,
+        deadline: Duration,
+    },
+    All(Vec<Require>),
+    Any(Vec<Require>),
+    Not(Require),
+    /// A policy that was written wrong: nobody passes, and the log says what to mend.
+    Broken(ConfigError),
+}
+
+type Predicate = dyn Fn(&Principal) -> Result<bool, AuthError> + Send + Sync;
+type Question = dyn Fn(Principal) -> NowOrLater<Result<bool, AuthError>> + Send + Sync;
+
+/// How long a question may take: half a second.
+const DEADLINE: Duration = Duration::from_millis(500);
+
+impl Require {
+    fn of(rule: Rule) -> Self {
+        Self(Arc::new(rule))
+    }
+
+    pub(super) fn broken(error: ConfigError) -> Self {
+        Self::of(Rule::Broken(error))
+    }
+
+    /// Any verified token.
+    pub fn authenticated() -> Self {
+        Self::of(Rule::Authenticated)
+    }
+
+    /// This scope, or each of several separated by spaces: `"orders:read orders:write"`.
+    ///
+    /// Scopes are compared whole. Who lacks one is told all that the operation needs (RFC 6750 section 3.1).
+    pub fn scope(scope: impl Into<String>) -> Self {
+        let scope = scope.into();
+        // RFC 6750 section 3: what may stand in a scope, and so in a challenge.
+        let legal = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
+        let scopes: Vec<&str> = scope.split(' ').collect();
+        if scopes.iter().all(|scope| !scope.is_empty() && scope.bytes().all(legal)) {
+            return Self::of(Rule::Scope(scope));
+        }
+        Self::broken(ConfigError::new(
+            "Require::scope",
+            format!("{scope:?} is not a list of scopes"),
+            "use printable ASCII without quotes and backslashes, separated by single spaces",
+        ))
+    }
+
+    /// This role, at the place that the authority names with [`Authority::roles_at`](crate::Authority::roles_at).
+    pub fn role(role: impl Into<String>) -> Self {
+        Self::of(Rule::Role(role.into()))
+    }
+
+    /// A token of this issuer, exactly.
+    pub fn issuer(issuer: impl Into<String>) -> Self {
+        Self::of(Rule::Issuer(issuer.into()))
+    }
+
+    /// Whatever your claims say: a predicate over the claims type of the layer.
+    ///
+    /// ```
+    /// # struct User { verified: bool }
+    /// use tower_jwt_auth::Require;
+    ///
+    /// let policy = Require::that(|user: &User| user.verified);
+    /// ```
+    pub fn that<C, F>(holds: F) -> Self
+    where
+        C: Send + Sync + 'static,
+        F: Fn(&C) -> bool + Send + Sync + 'static,
+    {
+        let claims = std::any::type_name::<C>();
+        let holds = move |principal: &Principal| Jwt::<C>::from_principal(principal).map(|jwt| holds(&jwt));
+        Self::of(Rule::That { claims, holds: Box::new(holds) })
+    }
+
+    /// An authentication (`auth_time`) of at most this age when the token was verified (RFC 9470).
+    ///
+    /// Who authenticated longer ago, or does not say when, is asked to do it again.
+    pub fn max_auth_age(age: Duration) -> Self {
+        Self::of(Rule::MaxAuthAge(age))
+    }
+
+    /// One of these authentication context classes in `acr`, the preferred one first (RFC 9470).
+    pub fn acr<S: Into<String>>(classes: impl IntoIterator<Item = S>) -> Self {
+        let classes: Vec<String> = classes.into_iter().map(Into::into).collect();
+        if classes.is_empty() {
+            return Self::broken(ConfigError::new("Require::acr", "there is no class", "name at least one"));
+        }
+        Self::of(Rule::Acr(classes))
+    }
+
+    /// Asks another system, such as a database or a policy engine; `name` stands for the question in logs.
+    ///
+    /// It is asked only if nothing in memory has already decided. It must answer within half a second, in a tokio
+    /// runtime; if it fails or is late, the caller is refused with 503.
+    ///
+    /// ```
+    /// # async fn owns(_: &str) -> std::io::Result<bool> { Ok(true) }
+    /// use tower_jwt_auth::{AuthError, Principal, Reason, Require};
+    ///
+    /// let policy = Require::ask("owner", |principal: Principal| async move {
+    ///     let subject = principal.subject().unwrap_or_default();
+    ///     owns(subject)
+    ///         .await
+    ///         .map_err(|error| AuthError::new(Reason::RevocationUnavailable).with_source(error))
+    /// });
+    /// ```
+    pub fn ask<F, Fut>(name: impl Into<String>, question: F) -> Self
+    where
+        F: Fn(Principal) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<bool, AuthError>> + Send + 'static,
+    {
+        let question = Box::new(move |principal| NowOrLater::later(question(principal)));
+        Self::of(Rule::Ask { name: name.into(), question, deadline: DEADLINE })
+    }
+
+    /// All of these.
+    pub fn all(policies: impl IntoIterator<Item = Self>) -> Self {
+        Self::of(Rule::All(policies.into_iter().collect()))
+    }
+
+    /// At least one of these. Of none, nobody passes.
+    pub fn any(policies: impl IntoIterator<Item = Self>) -> Self {
+        Self::of(Rule::Any(policies.into_iter().collect()))
+    }
+
+    /// Everybody verified whom this refuses. What cannot be decided stays refused.
+    #[allow(clippy::should_implement_trait)] // one way to compose, and it is not an operator
+    pub fn not(policy: Self) -> Self {
+        Self::of(Rule::Not(policy))
+    }
+
+    /// Whether this token satisfies the policy.
+    ///
+    /// The error is the refusal: `insufficient_scope` with the scopes needed, `insufficient_user_authentication`,
+    /// or `forbidden`.
+    pub fn decide(&self, principal: &Principal) -> NowOrLater<Result<(), AuthError>> {
+        super::judge::decide(self, principal)
+    }
+}
+
+impl fmt::Display for Require {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Rule::Authenticated => f.write_str("authenticated"),
+            Rule::Scope(scope) => write!(f, "scope({scope:?})"),
+            Rule::Role(role) => write!(f, "role({role:?})"),
+            Rule::Issuer(issuer) => write!(f, "issuer({issuer:?})"),
+            Rule::That { claims, .. } => write!(f, "that({claims})"),
+            Rule::MaxAuthAge(age) => write!(f, "max_auth_age({age:?})"),
+            Rule::Acr(classes) => write!(f, "acr({})", classes.join(" ")),
+            Rule::Ask { name, .. } => write!(f, "ask({name:?})"),
+            Rule::All(policies) => list(f, policies, " and ", "everybody"),
+            Rule::Any(policies) => list(f, policies, " or ", "nobody"),
+            Rule::Not(policy) => write!(f, "not {policy}"),
+            Rule::Broken(error) => write!(f, "broken({error})"),
+        }
+    }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, policies: &[Require], between: &str, of_none: &str) -> fmt::Result {
+    let [first, rest @ ..] = policies else { return f.write_str(of_none) };
+    write!(f, "({first}")?;
+    rest.iter().try_for_each(|policy| write!(f, "{between}{policy}"))?;
+    f.write_str(")")
+}
+
+impl fmt::Debug for Require {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Require({self})")
+    }
+}
+
+/// A policy with a name of its own, to be written in a handler's signature as [`Allowed<P>`](crate::Allowed).
+pub trait Policy {
+    /// What is required.
+    fn require() -> Require;
+}
