@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::challenge::Challenges;
@@ -59,6 +59,9 @@ impl Answers {
     fn add_challenge(&self, headers: &mut HeaderMap, error: &AuthError) {
         if let Some(challenge) = self.challenges.of(error.reason(), error.demand()) {
             headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(cookie) = error.set_cookie() {
+            headers.append(SET_COOKIE, cookie.clone());
         }
     }
 }

@@ -11,6 +11,7 @@ use http::request::Parts;
 
 use crate::authorize::Policy;
 use crate::error::AuthError;
+use crate::layer::RawToken;
 use crate::verify::{Jwt, Principal, Slot};
 
 /// The answer of [`JwtAuthLayer`](crate::JwtAuthLayer): status, challenge, no body.
@@ -55,6 +56,15 @@ impl<S: Sync> OptionalFromRequestParts<S> for Principal {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, AuthError> {
         Self::optional(&parts.extensions)
+    }
+}
+
+/// Refuses a route whose layer does not keep the token with 500.
+impl<S: Sync> FromRequestParts<S> for RawToken {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
+        Self::of(&parts.extensions)
     }
 }
 

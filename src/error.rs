@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 
 use crate::answer::Answers;
 use crate::challenge::Demand;
@@ -246,13 +246,22 @@ pub struct AuthError {
     source: Option<Arc<dyn Error + Send + Sync>>,
     demand: Option<Arc<Demand>>,
     answers: Option<Arc<Answers>>,
+    set_cookie: Option<HeaderValue>,
 }
 
 impl AuthError {
     /// A refusal for this reason.
     #[must_use]
     pub const fn new(reason: Reason) -> Self {
-        Self { reason, claim: None, signature_verified: false, source: None, demand: None, answers: None }
+        Self {
+            reason,
+            claim: None,
+            signature_verified: false,
+            source: None,
+            demand: None,
+            answers: None,
+            set_cookie: None,
+        }
     }
 
     /// A refusal for want of these scopes, separated by spaces: all that the operation needs, so that the client
@@ -290,6 +299,16 @@ impl AuthError {
 
     pub(crate) fn demand(&self) -> Option<&Demand> {
         self.demand.as_deref()
+    }
+
+    /// Remembers the `Set-Cookie` that the answer is to carry.
+    pub(crate) fn with_cookie(mut self, set_cookie: HeaderValue) -> Self {
+        self.set_cookie = Some(set_cookie);
+        self
+    }
+
+    pub(crate) fn set_cookie(&self) -> Option<&HeaderValue> {
+        self.set_cookie.as_ref()
     }
 
     /// Remembers how the layer answers, so that every later rendering is the same.

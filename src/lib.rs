@@ -120,6 +120,7 @@
 //! | `aws-lc-rs` | cryptography by aws-lc-rs, keys prepared once | yes |
 //! | `rust-crypto` | cryptography by the portable RustCrypto provider of `jsonwebtoken` | |
 //! | `axum` | [`Jwt`], `Option<Jwt>` and [`Principal`] as extractors | yes |
+//! | `cookie` | [`TokenSource::cookie`] | |
 //! | `tonic` | `tonic::Status` from an [`AuthError`]; `NamedService` for a wrapped service | |
 //! | `test-util` | [`TestIssuer`] and [`TestClock`]; not for production | |
 //! | `tracing` | events: refusals at debug, mistakes in the set-up at error | |
@@ -160,7 +161,12 @@ pub use crypto::Backend;
 pub use error::{AuthError, ConfigError, Reason};
 pub use jose::Algorithm;
 pub use keys::{Key, KeySet, Secret, SkippedKey};
-pub use layer::{Auto, JwtAuth, JwtAuthLayer, Refusal, Reject, ResponseFuture};
+#[cfg(feature = "cookie")]
+pub use layer::Csrf;
+pub use layer::{
+    Auto, JwtAuth, JwtAuthLayer, Problem, RawToken, Refusal, Reject, RequestHead, ResponseFuture,
+    TokenSource, redacted_uri,
+};
 pub use limits::Limits;
 pub use now_or_later::NowOrLater;
 #[cfg(feature = "test-util")]

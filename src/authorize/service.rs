@@ -10,7 +10,7 @@ use tower_service::Service;
 use super::methods::RequireMethods;
 use super::require::Require;
 use crate::error::AuthError;
-use crate::layer::{Auto, Reject, ResponseFuture, Verdict};
+use crate::layer::{Auto, Pass, Reject, ResponseFuture, Verdict};
 use crate::now_or_later::NowOrLater;
 use crate::verify::Slot;
 
@@ -101,7 +101,7 @@ impl<S, R> Authorize<S, R> {
             Choice::ByMethod(methods) => methods.decide(request.uri().path(), principal),
         };
         let after_signature = |judged: Result<(), AuthError>| match judged {
-            Ok(()) => Ok(None),
+            Ok(()) => Ok(Pass::default()),
             Err(refused) => Err(refused.after_signature()),
         };
         match decided.now() {

@@ -10,6 +10,7 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::forward::Forwarded;
 use super::reject::{Reject, refuse};
 use crate::answer::Answers;
 use crate::error::AuthError;
@@ -39,8 +40,15 @@ pin_project! {
     }
 }
 
-/// What a layer decides about a request: it passes, with something new in its slot or not, or is refused.
-pub(crate) type Verdict = NowOrLater<Result<Option<Slot>, AuthError>>;
+/// What a layer decides about a request: it passes, with something new in it or not, or is refused.
+pub(crate) type Verdict = NowOrLater<Result<Pass, AuthError>>;
+
+/// What a request that passes carries on.
+#[derive(Default)]
+pub(crate) struct Pass {
+    pub(crate) slot: Option<Slot>,
+    pub(crate) forwarded: Option<Box<Forwarded>>,
+}
 
 /// A request that waits for its verdict.
 pub(crate) struct Waiting<S, R, A> {
@@ -66,8 +74,8 @@ where
         verdict: Verdict,
     ) -> Self {
         let state = match verdict.now() {
-            Ok(Ok(slot)) => {
-                put(slot, &mut request);
+            Ok(Ok(pass)) => {
+                pass.put(&mut request);
                 // The very instance that was polled ready.
                 State::Inner { future: inner.call(request) }
             }
@@ -141,17 +149,22 @@ impl<S, R, A> Waiting<S, R, A> {
     /// Awaits the verdict, and puts what it brings into the request if it is good.
     fn poll_verdict(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), AuthError>> {
         if let Some(verdict) = &mut self.verdict {
-            let slot = ready!(Pin::new(verdict).poll(cx))?;
+            let pass = ready!(Pin::new(verdict).poll(cx))?;
             self.verdict = None;
-            put(slot, &mut self.request);
+            pass.put(&mut self.request);
         }
         Poll::Ready(Ok(()))
     }
 }
 
-fn put<A>(slot: Option<Slot>, request: &mut Request<A>) {
-    if let Some(slot) = slot {
-        slot.put(request.extensions_mut());
+impl Pass {
+    fn put<A>(self, request: &mut Request<A>) {
+        if let Some(slot) = self.slot {
+            slot.put(request.extensions_mut());
+        }
+        if let Some(forwarded) = self.forwarded {
+            forwarded.put(request);
+        }
     }
 }
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
+use super::forward::Forward;
 use super::reject::Auto;
 use super::service::JwtAuth;
+use super::source::TokenSource;
 use crate::answer::Answers;
 use crate::challenge::Challenges;
 use crate::claims::Claims;
@@ -41,6 +43,8 @@ use crate::verify::Verifier;
 pub struct JwtAuthLayer<C = Claims, R = Auto> {
     pub(super) verifier: Verifier<C>,
     pub(super) optional: bool,
+    pub(super) sources: Arc<[TokenSource]>,
+    pub(super) forward: Arc<Forward>,
     pub(super) answers: Arc<Answers>,
     pub(super) reject: R,
 }
@@ -48,7 +52,14 @@ pub struct JwtAuthLayer<C = Claims, R = Auto> {
 impl<C> JwtAuthLayer<C> {
     /// Demands a good token of every request.
     pub fn new(verifier: Verifier<C>) -> Self {
-        Self { verifier, optional: false, answers: Arc::clone(Answers::defaults()), reject: Auto }
+        Self {
+            verifier,
+            optional: false,
+            sources: Arc::new([TokenSource::bearer()]),
+            forward: Arc::default(),
+            answers: Arc::clone(Answers::defaults()),
+            reject: Auto,
+        }
     }
 }
 
@@ -58,6 +69,43 @@ impl<C, R> JwtAuthLayer<C, R> {
     /// A handler takes `Option<Jwt<C>>`, or refuses the anonymous by taking `Jwt<C>`.
     pub fn optional(mut self) -> Self {
         self.optional = true;
+        self
+    }
+
+    /// Looks for the token in these places instead of the `Authorization` header; a request that has it in two of
+    /// them is refused.
+    pub fn token_from(mut self, sources: impl IntoIterator<Item = TokenSource>) -> Self {
+        self.sources = sources.into_iter().collect();
+        self
+    }
+
+    /// Takes the credential out of requests before the inner service sees them: for gateways, so that a token goes
+    /// no further than its audience.
+    pub fn remove_credential(mut self) -> Self {
+        Arc::make_mut(&mut self.forward).remove_credential = true;
+        self
+    }
+
+    /// Hands a claim to the inner service as a header, for gateways: `.claim_header("x-user-id", "sub")?`.
+    ///
+    /// Every inbound copy of the header is removed first, of anonymous requests too, and with underscores in its
+    /// name. Strings, numbers and booleans are written as they are, an array of strings joined by commas; a token
+    /// whose claim cannot be written so is refused.
+    ///
+    /// # Errors
+    /// If the name is not that of a header, has an underscore, has a meaning in HTTP, or is set already.
+    pub fn claim_header(
+        mut self,
+        header: impl AsRef<str>,
+        claim: impl Into<String>,
+    ) -> Result<Self, ConfigError> {
+        Arc::make_mut(&mut self.forward).add_claim(header.as_ref(), claim.into())?;
+        Ok(self)
+    }
+
+    /// Keeps the text of verified tokens for handlers that ask for [`RawToken`](crate::RawToken).
+    pub fn keep_raw_token(mut self) -> Self {
+        Arc::make_mut(&mut self.forward).keep_token = true;
         self
     }
 
@@ -82,7 +130,14 @@ impl<C, R> JwtAuthLayer<C, R> {
 
     /// Answers refusals with `reject`, a type of yours or a function; see [`Reject`](crate::Reject).
     pub fn reject_with<Q>(self, reject: Q) -> JwtAuthLayer<C, Q> {
-        JwtAuthLayer { verifier: self.verifier, optional: self.optional, answers: self.answers, reject }
+        JwtAuthLayer {
+            verifier: self.verifier,
+            optional: self.optional,
+            sources: self.sources,
+            forward: self.forward,
+            answers: self.answers,
+            reject,
+        }
     }
 }
 
@@ -100,6 +155,8 @@ impl<C, R: Clone> Clone for JwtAuthLayer<C, R> {
         Self {
             verifier: self.verifier.clone(),
             optional: self.optional,
+            sources: Arc::clone(&self.sources),
+            forward: Arc::clone(&self.forward),
             answers: Arc::clone(&self.answers),
             reject: self.reject.clone(),
         }
@@ -111,6 +168,8 @@ impl<C, R> fmt::Debug for JwtAuthLayer<C, R> {
         f.debug_struct("JwtAuthLayer")
             .field("verifier", &self.verifier)
             .field("optional", &self.optional)
+            .field("sources", &self.sources)
+            .field("forward", &self.forward)
             .field("answers", &self.answers)
             .finish_non_exhaustive()
     }

@@ -4,18 +4,20 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use serde::de::DeserializeOwned;
 use tower_service::Service;
 
-use super::bearer;
-use super::future::{ResponseFuture, Verdict};
+use super::forward::{Forward, RawToken};
+use super::future::{Pass, ResponseFuture, Verdict};
 use super::layer::JwtAuthLayer;
 use super::reject::{Auto, Reject};
+use super::source::{self, RequestHead};
+use crate::answer::Answers;
 use crate::claims::Claims;
-use crate::error::Reason;
+use crate::error::{AuthError, Challenge, Reason};
 use crate::now_or_later::NowOrLater;
-use crate::verify::{Jwt, Principal, Slot};
+use crate::verify::{Jwt, Slot};
 
 /// A service that only requests with a good token reach. Made by [`JwtAuthLayer`].
 pub struct JwtAuth<S, C = Claims, R = Auto> {
@@ -49,28 +51,49 @@ where
     C: DeserializeOwned + Send + Sync + 'static,
 {
     fn judge<B>(&self, request: &Request<B>) -> Verdict {
-        let token = match bearer::token(request.headers()) {
-            Err(reason) => return NowOrLater::ready(Err(reason.into())),
-            Ok(None) if self.optional => return NowOrLater::ready(Ok(Some(self.slot(None)))),
+        let found = match source::find(&self.sources, &RequestHead::of(request)) {
+            Err(error) => return NowOrLater::ready(Err(error)),
+            Ok(None) if self.optional => {
+                let slot = Slot::new(None, Arc::clone(&self.answers));
+                return NowOrLater::ready(Ok(Pass { slot: Some(slot), forwarded: None }));
+            }
             Ok(None) => return NowOrLater::ready(Err(Reason::Missing.into())),
-            Ok(Some(token)) => token,
+            Ok(Some(found)) => found,
         };
-        match self.verifier.verify(token).now() {
-            Ok(Ok(jwt)) => NowOrLater::ready(Ok(Some(self.slot(Some(Jwt::principal(&jwt)))))),
-            Ok(Err(error)) => NowOrLater::ready(Err(error)),
+        let kept = self.forward.keep_token.then(|| RawToken::new(&found.token));
+        match self.verifier.verify(&found.token).now() {
+            Ok(verified) => {
+                NowOrLater::ready(admit(verified, &self.answers, &self.forward, kept, found.clear_cookie))
+            }
             Err(later) => {
-                let answers = Arc::clone(&self.answers);
-                NowOrLater::later(async move {
-                    let jwt = later.await?;
-                    Ok(Some(Slot::new(Some(Jwt::principal(&jwt)), answers)))
-                })
+                let (answers, forward) = (Arc::clone(&self.answers), Arc::clone(&self.forward));
+                let clear_cookie = found.clear_cookie;
+                NowOrLater::later(async move { admit(later.await, &answers, &forward, kept, clear_cookie) })
             }
         }
     }
+}
 
-    fn slot(&self, principal: Option<Principal>) -> Slot {
-        Slot::new(principal, Arc::clone(&self.answers))
-    }
+/// What becomes of a request with this verdict on its token.
+fn admit<C: Send + Sync + 'static>(
+    verified: Result<Jwt<C>, AuthError>,
+    answers: &Arc<Answers>,
+    forward: &Forward,
+    kept: Option<RawToken>,
+    clear_cookie: Option<HeaderValue>,
+) -> Result<Pass, AuthError> {
+    let admitted = verified.and_then(|jwt| {
+        let principal = Jwt::principal(&jwt);
+        let forwarded = forward.of(&principal, kept).map_err(AuthError::after_signature)?;
+        Ok(Pass { slot: Some(Slot::new(Some(principal), Arc::clone(answers))), forwarded })
+    });
+    admitted.map_err(|error| match clear_cookie {
+        // A bad token stays bad; a fault of ours does not make the cookie so.
+        Some(clear) if error.reason().challenge() == Challenge::Error("invalid_token") => {
+            error.with_cookie(clear)
+        }
+        _ => error,
+    })
 }
 
 impl<S, C, R, A, B> Service<Request<A>> for JwtAuth<S, C, R>
@@ -91,6 +114,7 @@ where
         // Whatever an outer layer or somebody else left must not be taken for our verdict.
         Slot::clear(request.extensions_mut());
         let verdict = self.layer.judge(&request);
+        self.layer.forward.clean(&self.layer.sources, &mut request);
         ResponseFuture::new(&mut self.inner, &self.layer.reject, &self.layer.answers, request, verdict)
     }
 }

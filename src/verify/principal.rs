@@ -15,7 +15,7 @@ use super::grants::Grants;
 use super::jwt::Slot;
 use crate::error::{AuthError, Reason};
 use crate::jose::{self, Note, Notes};
-use crate::time::UnixTime;
+use crate::time::{Clock, UnixTime};
 use crate::trace;
 
 /// Who made the request, by a token that was verified: the registered claims, untyped.
@@ -82,6 +82,31 @@ impl Principal {
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.registered().exp
+    }
+
+    /// Completes when the token expires: the deadline of a stream that it opened (WebSocket, SSE, gRPC). It needs a
+    /// tokio runtime.
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")]
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # use tower_jwt_auth::{Claims, Jwt, SystemClock, TestIssuer};
+    /// # let issuer = TestIssuer::new("https://test").lifetime(std::time::Duration::ZERO);
+    /// # let principal = Jwt::principal(&issuer.jwt::<Claims>(serde_json::json!({})));
+    /// # async fn next_message() -> Option<String> { std::future::pending().await }
+    /// let mut expired = std::pin::pin!(principal.expired(&SystemClock));
+    /// loop {
+    ///     tokio::select! {
+    ///         _message = next_message() => { /* handle it */ }
+    ///         () = &mut expired => break, // close the stream
+    ///     }
+    /// }
+    /// # }
+    /// # #[cfg(not(feature = "test-util"))] fn main() {}
+    /// ```
+    pub fn expired(&self, clock: &dyn Clock) -> impl Future<Output = ()> + Send + use<> {
+        let left = self.expires_at().saturating_since(clock.now());
+        async move { tokio::time::sleep(left).await }
     }
 
     /// `nbf`: until when the token was not accepted.

@@ -29,13 +29,20 @@ pub(super) fn token(headers: &HeaderMap) -> Result<Option<&str>, Reason> {
     if is_token68(token) { Ok(Some(token)) } else { Err(Reason::MalformedRequest) }
 }
 
+/// Takes the bearer credential out; a credential of another scheme is not ours.
+pub(super) fn remove(headers: &mut HeaderMap) {
+    if !matches!(token(headers), Ok(None)) {
+        headers.remove(AUTHORIZATION);
+    }
+}
+
 fn starts_with_bearer(part: &str) -> bool {
     let part = part.trim_start_matches([' ', '\t']);
     part.split([' ', '\t']).next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"))
 }
 
 /// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`: no comma, so a joined list never passes.
-fn is_token68(text: &str) -> bool {
+pub(super) fn is_token68(text: &str) -> bool {
     let body = text.trim_end_matches('=');
     let legal =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
@@ -43,8 +50,25 @@ fn is_token68(text: &str) -> bool {
 }
 
 /// `tchar` of RFC 9110 section 5.6.2.
-fn is_token_char(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+pub(super) const fn is_token_char(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
 }
 
 #[cfg(test)]

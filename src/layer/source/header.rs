@@ -1,0 +1,51 @@
+//! A header of its own.
+
+use http::{HeaderMap, HeaderName, header};
+
+use super::authorization::{is_token_char, is_token68};
+use crate::error::{ConfigError, Reason};
+
+pub(super) fn checked_name(name: &str) -> Result<HeaderName, ConfigError> {
+    let refused =
+        |remedy: &str| ConfigError::new("TokenSource::header", format!("{name:?} cannot be used"), remedy);
+    let parsed: HeaderName = name.parse().map_err(|_| refused("give the name of a header"))?;
+    match parsed {
+        header::AUTHORIZATION => Err(refused("use TokenSource::bearer()")),
+        header::COOKIE => Err(refused("use TokenSource::cookie(..)")),
+        header::SEC_WEBSOCKET_PROTOCOL => Err(refused("use TokenSource::websocket_protocol(..)")),
+        name => Ok(name),
+    }
+}
+
+pub(super) fn checked_prefix(prefix: String) -> Result<String, ConfigError> {
+    if !prefix.is_empty() && prefix.bytes().all(is_token_char) {
+        return Ok(prefix);
+    }
+    Err(ConfigError::new(
+        "TokenSource::header_with_prefix",
+        format!("the prefix {prefix:?} is not a word"),
+        "use letters, digits and hyphens, without the space behind it",
+    ))
+}
+
+/// The token of the header `name`, which may stand once.
+pub(super) fn token<'r>(
+    headers: &'r HeaderMap,
+    name: &HeaderName,
+    prefix: Option<&str>,
+) -> Result<Option<&'r str>, Reason> {
+    let mut lines = headers.get_all(name).iter();
+    let Some(line) = lines.next() else { return Ok(None) };
+    if lines.next().is_some() {
+        return Err(Reason::MalformedRequest);
+    }
+    let value = line.to_str().map_err(|_| Reason::MalformedRequest)?;
+    let token = match prefix {
+        None => value,
+        Some(prefix) => match value.split_once(' ') {
+            Some((word, rest)) if word.eq_ignore_ascii_case(prefix) => rest.trim_start_matches(' '),
+            _ => return Err(Reason::MalformedRequest),
+        },
+    };
+    if is_token68(token) { Ok(Some(token)) } else { Err(Reason::MalformedRequest) }
+}
