@@ -52,6 +52,13 @@ pub(crate) fn read_der(der: &[u8], algorithm: Algorithm) -> Result<KeyMaterial, 
     checked(key?, algorithm)
 }
 
+/// Whether these bytes are the DER of a public key of any kind, strong or weak.
+pub(super) fn is_public_key(der: &[u8]) -> bool {
+    SubjectPublicKeyInfoOwned::from_der(der).is_ok()
+        || pkcs1::RsaPublicKey::try_from(der).is_ok()
+        || Certificate::from_der(der).is_ok()
+}
+
 const NOT_PKCS1: &str = "it is not the DER of a PKCS#1 public key";
 
 /// Reads the DER of an `RSAPublicKey` (RFC 8017 appendix A.1.1).
