@@ -8,6 +8,7 @@
     clippy::missing_panics_doc
 )]
 
+mod keys;
 mod smoke;
 mod support;
 mod vectors;
