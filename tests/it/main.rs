@@ -9,6 +9,7 @@
 )]
 
 mod keys;
+mod oracle;
 mod smoke;
 mod support;
 mod vectors;
