@@ -5,7 +5,7 @@
 
 use x509_cert::Certificate;
 use x509_cert::der::asn1::ObjectIdentifier;
-use x509_cert::der::{Decode, Encode, pem};
+use x509_cert::der::{Decode, Encode, Tag, Tagged, pem};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use super::{KeyError, KeyMaterial};
@@ -52,6 +52,13 @@ pub(crate) fn read_der(der: &[u8], algorithm: Algorithm) -> Result<KeyMaterial, 
     checked(key?, algorithm)
 }
 
+/// Whether these bytes are the DER of a public key of any kind, strong or weak.
+pub(super) fn is_public_key(der: &[u8]) -> bool {
+    SubjectPublicKeyInfoOwned::from_der(der).is_ok()
+        || pkcs1::RsaPublicKey::try_from(der).is_ok()
+        || Certificate::from_der(der).is_ok()
+}
+
 const NOT_PKCS1: &str = "it is not the DER of a PKCS#1 public key";
 
 /// Reads the DER of an `RSAPublicKey` (RFC 8017 appendix A.1.1).
@@ -71,10 +78,12 @@ fn subject_public_key(der: &[u8]) -> Result<KeyMaterial, KeyError> {
     let unreadable = || KeyError::new("it is not the DER of a SubjectPublicKeyInfo");
     let info = SubjectPublicKeyInfoOwned::from_der(der).map_err(|_| unreadable())?;
     let key = info.subject_public_key.as_bytes().ok_or_else(unreadable)?;
+    let parameters = info.algorithm.parameters.as_ref();
     match info.algorithm.oid {
-        RSA_ENCRYPTION => rsa_public_key(key),
+        // RFC 3279 section 2.3.1 has a NULL there, RFC 8410 section 3 nothing.
+        RSA_ENCRYPTION if parameters.is_none_or(|any| any.tag() == Tag::Null) => rsa_public_key(key),
         EC_PUBLIC_KEY => {
-            let curve = info.algorithm.parameters.as_ref().and_then(|curve| curve.decode_as().ok());
+            let curve = parameters.and_then(|curve| curve.decode_as().ok());
             let family = match curve {
                 Some(P256) => Family::P256,
                 Some(P384) => Family::P384,
@@ -83,7 +92,8 @@ fn subject_public_key(der: &[u8]) -> Result<KeyMaterial, KeyError> {
             };
             KeyMaterial::ec(family, key.to_vec())
         }
-        ED25519 => KeyMaterial::ed25519(key),
+        ED25519 if parameters.is_none() => KeyMaterial::ed25519(key),
+        RSA_ENCRYPTION | ED25519 => Err(unreadable()),
         other => Err(KeyError::new(format!("keys of the type {other} are not supported"))),
     }
 }

@@ -97,7 +97,7 @@ pub(crate) fn material_of(key: &DecodingKey, algorithm: Algorithm) -> Result<Key
     if !same_kind {
         return Err(KeyError::new(format!("it is not a key for {algorithm}")));
     }
-    match (key.kind(), family) {
+    let material = match (key.kind(), family) {
         (DecodingKeyKind::RsaModulusExponent { n, e }, _) => KeyMaterial::rsa(n, e),
         (DecodingKeyKind::SecretOrDer(secret), Family::Hmac) => {
             KeyMaterial::hmac(Zeroizing::new(secret.clone()))
@@ -105,5 +105,7 @@ pub(crate) fn material_of(key: &DecodingKey, algorithm: Algorithm) -> Result<Key
         (DecodingKeyKind::SecretOrDer(der), Family::Rsa) => super::encoded::rsa_public_key(der),
         (DecodingKeyKind::SecretOrDer(x), Family::Ed25519) => KeyMaterial::ed25519(x),
         (DecodingKeyKind::SecretOrDer(point), family) => KeyMaterial::ec(family, point.clone()),
-    }
+    }?;
+    material.check_for(algorithm)?;
+    Ok(material)
 }

@@ -1,6 +1,10 @@
 //! Which keys are strong enough (RFC 7518, RFC 8725 section 3.5); the same whatever the backend.
 
-use super::KeyError;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use super::{KeyError, encoded};
 
 /// Bits of an RSA modulus: the lower bound is RFC 7518 section 3.3, the upper one bounds the work.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
@@ -66,23 +70,22 @@ pub(super) fn check_ed25519(key: &[u8; 32]) -> Result<(), KeyError> {
     Ok(())
 }
 
-/// Checks that an HMAC secret is not the text of a public key, which anybody can read.
+/// Checks that an HMAC secret is not a public key, which anybody can read: neither its text nor its DER.
 pub(super) fn check_secret(secret: &[u8]) -> Result<(), KeyError> {
-    let start: Vec<u8> = secret.iter().copied().skip_while(u8::is_ascii_whitespace).take(11).collect();
-    let without_bom = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&start);
-    if without_bom.starts_with(b"---") || secret.windows(11).any(|window| window == b"-----BEGIN ") {
+    let text = secret.trim_ascii_start();
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii();
+    if text.starts_with(b"---") || secret.windows(11).any(|window| window == b"-----BEGIN ") {
         return Err(KeyError::new("it is PEM text, not a secret"));
     }
-    if serde_json::from_slice::<serde::de::IgnoredAny>(without_bom_of(secret)).is_ok()
-        && without_bom.starts_with(b"{")
-    {
+    if text.starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok() {
         return Err(KeyError::new("it is JSON text, not a secret"));
     }
+    // Some consoles show a public key as base64 with nothing around it.
+    let from_base64 = Zeroizing::new(STANDARD.decode(text).unwrap_or_default());
+    if encoded::is_public_key(secret) || encoded::is_public_key(&from_base64) {
+        return Err(KeyError::new("it is a public key in DER, not a secret"));
+    }
     Ok(())
-}
-
-fn without_bom_of(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 #[cfg(test)]
@@ -133,6 +136,7 @@ mod tests {
             "leading text\n-----BEGIN RSA PUBLIC KEY-----",
             " {\"kty\":\"RSA\",\"n\":\"x\"}",
             "\u{feff}{\"kty\":\"RSA\"}",
+            "\u{feff} {\"kty\":\"RSA\"}\n",
             "---- BEGIN SSH2 PUBLIC KEY ----",
         ] {
             assert!(check_secret(text.as_bytes()).is_err(), "{text}");

@@ -19,7 +19,9 @@ pub(crate) struct PreparedSet {
     /// Every algorithm that some key can verify: the allow-list of the authority.
     pub(crate) algorithms: AlgorithmSet,
     keys: Vec<Entry>,
-    /// Positions in `keys`. Empty if no key has a `kid`.
+    /// Whether a key of the set has a `kid`, be it one that no allowed algorithm can use.
+    named: bool,
+    /// Positions in `keys`.
     by_kid: HashMap<Box<str>, SmallVec<[usize; 2]>>,
 }
 
@@ -61,6 +63,7 @@ impl PreparedSet {
             ));
         }
         let mut prepared = Self::empty(generation);
+        prepared.named = set.iter().any(|key| key.kid().is_some());
         for key in set.iter() {
             prepared.add(key, allowed, backend)?;
         }
@@ -76,7 +79,13 @@ impl PreparedSet {
 
     /// A set that verifies nothing.
     pub(crate) fn empty(generation: Generation) -> Self {
-        Self { generation, algorithms: AlgorithmSet::default(), keys: Vec::new(), by_kid: HashMap::new() }
+        Self {
+            generation,
+            algorithms: AlgorithmSet::default(),
+            keys: Vec::new(),
+            named: false,
+            by_kid: HashMap::new(),
+        }
     }
 
     fn add(
@@ -129,7 +138,7 @@ impl PreparedSet {
         let fits = |entry: &&Entry| entry.algorithm.canonical() == algorithm.canonical();
         let found: Candidates<'_> = match kid {
             // A set that names no key leaves nothing to match (and no reason to refuse).
-            Some(kid) if !self.by_kid.is_empty() => {
+            Some(kid) if self.named => {
                 let positions = self.by_kid.get(kid).ok_or(NoKey::Unknown)?;
                 let named = positions.iter().filter_map(|position| self.keys.get(*position));
                 named.filter(fits).take(limit + 1).map(|entry| &entry.key).collect()

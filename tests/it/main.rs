@@ -8,5 +8,8 @@
     clippy::missing_panics_doc
 )]
 
+mod keys;
+mod oracle;
 mod smoke;
 mod support;
+mod vectors;
