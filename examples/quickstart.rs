@@ -58,7 +58,8 @@ async fn hello(user: Option<Jwt<User>>) -> String {
 fn print_curl_lines(url: &str, issuer: &TestIssuer) {
     let bob = json!({ "sub": "bob", "name": "Bob" });
     let good = issuer.sign(&bob);
-    let expired = issuer.sign(json!({ "sub": "bob", "name": "Bob", "iat": 1_699_999_400, "exp": 1_700_000_000 }));
+    let expired =
+        issuer.sign(json!({ "sub": "bob", "name": "Bob", "iat": 1_699_999_400, "exp": 1_700_000_000 }));
     // Signed with a key of somebody else, who claims to be our issuer and names our key.
     let mallory = TestIssuer::new("https://id.example.com").audience("quickstart");
     let forged = mallory.sign_with(json!({ "kid": issuer.kid() }), &bob);

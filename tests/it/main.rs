@@ -8,5 +8,10 @@
     clippy::missing_panics_doc
 )]
 
+mod examples;
+#[path = "../../examples/greeter/mod.rs"]
+mod greeter;
+mod http_client;
+mod servers;
 mod smoke;
 mod support;
