@@ -9,6 +9,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_jwt_auth::{Jwt, JwtAuthLayer, TestIssuer, Verifier};
+use tracing_subscriber::filter::LevelFilter;
 
 /// The claims that this service reads. A token that lacks one of them is refused.
 #[derive(Deserialize)]
@@ -20,10 +21,7 @@ struct User {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     // Why a request was refused is told here, in the log, and never to the client.
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG)
-        .init();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(LevelFilter::DEBUG).init();
 
     // A stand-in that signs with a key of its own. Real tokens come from your issuer, and you would write
     // `Authority::keys(KeySet::from_jwks(json)?).issuer("https://id.example.com").audience("quickstart")`.
