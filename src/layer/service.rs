@@ -73,6 +73,8 @@ where
 
 impl<C, R> JwtAuthLayer<C, R> {
     /// The response to a request that is refused; the error stays in its extensions.
+    // Without tracing both events are nothing.
+    #[cfg_attr(not(feature = "tracing"), allow(clippy::if_same_then_else))]
     pub(super) fn refuse<A, B>(&self, error: AuthError, request: Request<A>) -> Response<B>
     where
         R: Reject<B>,
