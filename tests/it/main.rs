@@ -10,6 +10,11 @@
 
 mod keys;
 mod oracle;
+mod examples;
+#[path = "../../examples/greeter/mod.rs"]
+mod greeter;
+mod http_client;
+mod servers;
 mod smoke;
 mod support;
 mod vectors;

@@ -1,0 +1,102 @@
+//! Answers `GET` on any path with the verified claims as JSON, or with 401. Configured by the environment, made
+//! to sit behind nginx `auth_request` or Traefik forward-auth.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `JWT_ISSUER`, `JWT_AUDIENCE` | what `iss` must be and `aud` must name; both are needed |
+//! | `JWT_SECRET` | the secret for HMAC as base64, or `raw:` and then the bytes themselves |
+//! | `JWT_JWKS` | instead: a JWK set, as JSON or as the path of a file; secrets (`oct`) are allowed |
+//! | `JWT_ALGORITHMS` | the algorithms, separated by commas; else what each key says, and HS256 for `JWT_SECRET` |
+//! | `JWT_LEEWAY` | seconds by which clocks may differ, 30 unless set |
+//! | `PORT` | 3000 unless set; 0 for any |
+
+use std::fmt;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use axum::{Json, Router, routing::get};
+use tower_jwt_auth::{Algorithm, Authority, Claims, Jwt, JwtAuthLayer, KeySet, Refusal, Secret, Verifier};
+
+#[tokio::main]
+async fn main() -> Result<(), Problem> {
+    let verifier = Verifier::<Claims>::new(authority()?)?;
+    // A refusal in gRPC is HTTP 200, which the proxy would take for a yes, hence `http_only`. And nginx turns
+    // whatever is not 2xx, 401 or 403 into a 500, hence no 400.
+    let auth = JwtAuthLayer::new(verifier).http_only().reject_with(|refusal: &Refusal<'_>| {
+        let mut response = refusal.response(Body::empty());
+        if response.status() == StatusCode::BAD_REQUEST {
+            *response.status_mut() = StatusCode::UNAUTHORIZED;
+        }
+        response
+    });
+    let app = Router::new().fallback(get(|jwt: Jwt| async move { Json(Claims::clone(&jwt)) })).layer(auth);
+    let address = format!("127.0.0.1:{}", variable("PORT").unwrap_or_else(|| "3000".to_owned()));
+    let listener =
+        tokio::net::TcpListener::bind(&address).await.map_err(|e| format!("PORT: {address}: {e}"))?;
+    println!("listening on http://{}", listener.local_addr()?);
+    Ok(axum::serve(listener, app).await?)
+}
+
+fn authority() -> Result<Authority, Problem> {
+    let issuer = variable("JWT_ISSUER").ok_or("JWT_ISSUER is not set: name the `iss` of your tokens")?;
+    let audience =
+        variable("JWT_AUDIENCE").ok_or("JWT_AUDIENCE is not set: name this service as `aud` does")?;
+    let names = variable("JWT_ALGORITHMS");
+    let names = names.iter().flat_map(|list| list.split(',')).map(str::trim);
+    let algorithms = names.map(str::parse).collect::<Result<Vec<Algorithm>, _>>();
+    let algorithms = algorithms.map_err(|error| format!("JWT_ALGORITHMS: {error}"))?;
+    let mut authority = match (variable("JWT_SECRET"), variable("JWT_JWKS")) {
+        (Some(secret), None) => Authority::keys(
+            secret_keys(&secret, &algorithms).map_err(|error| format!("JWT_SECRET: {error}"))?,
+        ),
+        (None, Some(jwks)) => {
+            let inline = jwks.trim_start().starts_with('{');
+            let json = if inline { Ok(jwks.clone()) } else { std::fs::read_to_string(&jwks) };
+            let json = json.map_err(|error| format!("JWT_JWKS: {jwks}: {error}"))?;
+            let keys = KeySet::from_jwks_with_secrets(json).map_err(|error| format!("JWT_JWKS: {error}"))?;
+            keys.skipped().iter().for_each(|key| eprintln!("JWT_JWKS: not used: {key}"));
+            Authority::keys(keys)
+        }
+        (None, None) => return Err("neither JWT_SECRET nor JWT_JWKS is set: give one of them".into()),
+        (Some(_), Some(_)) => return Err("both JWT_SECRET and JWT_JWKS are set: keep one of them".into()),
+    };
+    if !algorithms.is_empty() {
+        authority = authority.algorithms(algorithms);
+    }
+    if let Some(leeway) = variable("JWT_LEEWAY") {
+        let seconds = leeway.parse().map_err(|_| format!("JWT_LEEWAY: {leeway} is no number of seconds"))?;
+        authority = authority.leeway(Duration::from_secs(seconds));
+    }
+    Ok(authority.issuer(issuer).audience(audience))
+}
+
+fn secret_keys(text: &str, algorithms: &[Algorithm]) -> Result<KeySet, tower_jwt_auth::ConfigError> {
+    let secret = match text.strip_prefix("raw:") {
+        Some(bytes) => Secret::from_bytes(bytes)?,
+        None => Secret::from_base64(text)?,
+    };
+    let algorithms = if algorithms.is_empty() { &[Algorithm::HS256] } else { algorithms };
+    let mut sets = algorithms.iter().map(|algorithm| KeySet::from_secret(*algorithm, secret.clone()));
+    sets.try_fold(KeySet::default(), |all, set| Ok(all.merge(&set?)))
+}
+
+/// Set to nothing counts as not set, as in a compose file.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// An error that `main` shows as plain text.
+struct Problem(String);
+
+impl fmt::Debug for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<E: fmt::Display> From<E> for Problem {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}

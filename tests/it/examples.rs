@@ -1,0 +1,342 @@
+//! Runs each example as the program that a newcomer runs, and checks what it does.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use serde_json::{Value, json};
+use tower_jwt_auth::{Algorithm, Clock, TestIssuer};
+
+use crate::greeter::HelloRequest;
+use crate::greeter::greeter_client::GreeterClient;
+use crate::http_client::{Answer, HttpClient};
+use crate::support::World;
+
+const INVALID: &str =
+    "Bearer realm=\"api\", error=\"invalid_token\", error_description=\"The access token is invalid\"";
+
+/// The example's program, with nothing of our environment that would configure it.
+fn example(name: &str) -> Command {
+    let test = std::env::current_exe().unwrap();
+    let target = test.parent().and_then(|deps| deps.parent()).unwrap();
+    let program: PathBuf = target.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(
+        program.is_file(),
+        "{} is not there; run `cargo test`, which builds the examples",
+        program.display()
+    );
+    let mut command = Command::new(program);
+    for variable in ["JWT_SECRET", "JWT_JWKS", "JWT_ISSUER", "JWT_AUDIENCE", "JWT_ALGORITHMS", "JWT_LEEWAY"] {
+        command.env_remove(variable);
+    }
+    command.env("PORT", "0").stdin(Stdio::null());
+    command
+}
+
+/// Runs an example to its end and gives what it printed.
+fn output(command: &mut Command) -> (bool, String, String) {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+/// An example that serves, ended when the test is over.
+struct Running {
+    child: Child,
+    /// What it printed up to its address.
+    lines: Vec<String>,
+    url: String,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut running = Self { child, lines: Vec::new(), url: String::new(), stdout };
+        while running.url.is_empty() {
+            let line = running.line().unwrap_or_else(|| panic!("no address after {:?}", running.lines));
+            match line.strip_prefix("listening on ") {
+                Some(url) => running.url = url.to_owned(),
+                None => running.lines.push(line),
+            }
+        }
+        running
+    }
+
+    /// The next line, once it is there; `None` if the program ended.
+    fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line.strip_suffix('\n').map(|line| line.trim_end_matches('\r').to_owned())
+    }
+
+    fn curl_lines(&self) -> Vec<&str> {
+        self.lines.iter().map(String::as_str).filter(|line| line.starts_with("curl ")).collect()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Does what `curl -i URL -H 'NAME: VALUE'` does.
+async fn curl(line: &str) -> Answer {
+    let words = line.strip_prefix("curl -i ").unwrap_or_else(|| panic!("not understood: {line}"));
+    let (url, header) = match words.split_once(" -H '") {
+        None => (words, None),
+        Some((url, rest)) => (url, Some(rest.strip_suffix('\'').unwrap().split_once(": ").unwrap())),
+    };
+    HttpClient::http1().get(url, header.as_slice()).await
+}
+
+#[tokio::test]
+async fn quickstart_answers_its_curl_lines() {
+    let quickstart = Running::start(&mut example("quickstart"));
+    let [good, without, expired, forged, public, stranger, greeted] = quickstart.curl_lines()[..] else {
+        panic!("seven lines were expected: {:?}", quickstart.lines);
+    };
+    let accepted = curl(good).await;
+    assert_eq!(accepted.status, 200);
+    let claims: Value = serde_json::from_slice(&accepted.body).unwrap();
+    assert_eq!(claims, json!({ "sub": "bob", "name": "Bob" }));
+    assert_eq!(curl(without).await.parts(), (401, Some("Bearer realm=\"api\""), ""));
+    assert_eq!(curl(expired).await.parts(), (401, Some(INVALID), ""));
+    assert_eq!(curl(forged).await.parts(), (401, Some(INVALID), ""));
+    assert_eq!(curl(public).await.parts(), (200, None, "everybody may read this\n"));
+    assert_eq!(curl(stranger).await.parts(), (200, None, "hello stranger\n"));
+    assert_eq!(curl(greeted).await.parts(), (200, None, "hello Bob\n"));
+    let optional_but_expired = expired.replace("/me", "/hello");
+    assert_eq!(curl(&optional_but_expired).await.parts(), (401, Some(INVALID), ""));
+}
+
+#[tokio::test]
+async fn hyper_raw_answers_its_curl_lines() {
+    let server = Running::start(&mut example("hyper_raw"));
+    let [without, good] = server.curl_lines()[..] else { panic!("{:?}", server.lines) };
+    assert_eq!(curl(without).await.parts(), (401, Some("Bearer realm=\"api\""), ""));
+    assert_eq!(curl(good).await.parts(), (200, None, "hello bob\n"));
+}
+
+#[tokio::test]
+async fn one_port_serves_both() {
+    let server = Running::start(&mut example("axum_and_grpc_one_port"));
+    let [without, good] = server.curl_lines()[..] else { panic!("{:?}", server.lines) };
+    assert_eq!(curl(without).await.status, 401);
+    assert_eq!(curl(good).await.status, 200);
+    let client = HttpClient::http2();
+    assert_eq!(client.grpc(&server.url, &[]).await.header("grpc-status"), Some("16"));
+    let (_, authorization) = good.trim_end_matches('\'').split_once("Authorization: ").unwrap();
+    let answer = client.grpc(&server.url, &[("authorization", authorization)]).await;
+    assert_eq!(answer.trailer("grpc-status"), Some("0"), "{answer:?}");
+    let unknown = client.get(&format!("{}/unknown", server.url), &[("authorization", authorization)]).await;
+    assert_eq!(unknown.status, 404);
+}
+
+#[test]
+fn tonic_server_shows_two_calls_and_ends() {
+    let (success, stdout, stderr) = output(&mut example("tonic_server"));
+    assert!(success, "{stderr}");
+    let lines: Vec<_> = stdout.lines().skip(1).collect();
+    assert_eq!(
+        lines,
+        ["without a token: Unauthenticated: The request carries no access token", "with a token: Hello, Bob"]
+    );
+}
+
+#[tokio::test]
+async fn tonic_server_serves_on_request() {
+    let mut server = Running::start(example("tonic_server").arg("--serve"));
+    let authorization = loop {
+        let line = server.line().expect("it serves");
+        if let Some(value) = line.strip_prefix("authorization: ") {
+            break value.to_owned();
+        }
+    };
+    let mut client = GreeterClient::connect(server.url.clone()).await.unwrap();
+    let mut request = tonic::Request::new(HelloRequest { greeting: "Good day".to_owned() });
+    request.metadata_mut().insert("authorization", authorization.parse().unwrap());
+    assert_eq!(client.say_hello(request).await.unwrap().into_inner().message, "Good day, Bob");
+}
+
+#[test]
+fn several_issuers_keeps_them_apart() {
+    let (success, stdout, stderr) = output(&mut example("several_issuers"));
+    assert!(success, "{stderr}");
+    let expected = [
+        "a customer: 200 OK: bob of https://id.example.com",
+        "a service: 200 OK: billing of internal",
+        "a service that does not say which: 401 Unauthorized: missing_claim",
+        "an issuer that nobody configured: 401 Unauthorized: unknown_issuer",
+        "a service that signs as the provider: 401 Unauthorized: algorithm_not_allowed",
+        "a customer with a service's audience: 401 Unauthorized: wrong_audience",
+    ];
+    assert!(stdout.lines().eq(expected), "{stdout}");
+}
+
+#[test]
+fn without_http_takes_one_message_of_three() {
+    let (success, stdout, stderr) = output(&mut example("without_http"));
+    assert!(success, "{stderr}");
+    let expected = [
+        "flour: ordered by bakery (pro)",
+        "sugar: refused: expired (exp)",
+        "yeast: refused: wrong_audience (aud)",
+    ];
+    assert!(stdout.lines().eq(expected), "{stdout}");
+}
+
+// === resource_server ===
+
+/// 32 bytes, and their base64.
+const SECRET: &str = "0123456789abcdefghijklmnopqrstuv";
+const SECRET_BASE64: &str = "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY=";
+
+fn resource_server(variables: &[(&str, &str)]) -> Command {
+    let mut command = example("resource_server");
+    command.env("JWT_ISSUER", "https://id.example.com").env("JWT_AUDIENCE", "api");
+    command.envs(variables.iter().copied());
+    command
+}
+
+fn issuer() -> TestIssuer {
+    TestIssuer::new("https://id.example.com").audience("api")
+}
+
+/// Tokens for `sub` bob that were signed elsewhere with that secret, without `kid` and good until 2096.
+const HS256: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUuY29tIiwiYXVkIjoiYXBpIiwic3ViIjoiYm9iIiwiZXhwIjo0MDAwMDAwMDAwfQ.\
+    eEHNpsBoHqFlyIAotOJjDu1K1EHSoEB7A5AHCyezPxo";
+const HS384: &str = "eyJhbGciOiJIUzM4NCIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUuY29tIiwiYXVkIjoiYXBpIiwic3ViIjoiYm9iIiwiZXhwIjo0MDAwMDAwMDAwfQ.\
+    A0F53yAhDhbdD1nzT7hodzSQamYiyDywBS-Ll6XotzOH8kq7SysRr8rV2frUJndw";
+
+async fn ask(url: &str, token: &str) -> Answer {
+    HttpClient::http1().get(url, &[("authorization", &format!("Bearer {token}"))]).await
+}
+
+#[tokio::test]
+async fn resource_server_shows_the_claims_on_any_path() {
+    let issuer = issuer();
+    let server = Running::start(&mut resource_server(&[("JWT_JWKS", &issuer.jwks())]));
+    let token =
+        issuer.sign(json!({ "sub": "bob", "plan": { "name": "pro" }, "jti": "1", "iat": 1_700_000_000 }));
+    for path in ["", "/", "/auth", "/a/b?c=d"] {
+        let answer = ask(&format!("{}{path}", server.url), &token).await;
+        assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, Some("application/json")));
+        let mut claims: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert!(claims["exp"].take().is_u64());
+        let expected = json!({
+            "iss": "https://id.example.com", "aud": "api", "sub": "bob", "exp": null,
+            "iat": 1_700_000_000, "jti": "1", "plan": { "name": "pro" },
+        });
+        assert_eq!(claims, expected);
+    }
+    let stranger = TestIssuer::new("https://id.example.com").audience("api");
+    assert_eq!(ask(&server.url, &stranger.sign(json!({}))).await.parts(), (401, Some(INVALID), ""));
+}
+
+/// Behind a proxy that asks for permission, everything but a good token has to be a 401.
+#[tokio::test]
+async fn resource_server_never_says_yes_by_mistake() {
+    let server = Running::start(&mut resource_server(&[("JWT_JWKS", &issuer().jwks())]));
+    let url = server.url.as_str();
+    let (http1, http2) = (HttpClient::http1(), HttpClient::http2());
+    for client in [&http1, &http2] {
+        assert_eq!(client.get(url, &[]).await.status, 401);
+        let malformed = client.get(url, &[("authorization", "Bearer a b")]).await;
+        assert_eq!(malformed.status, 401, "and not 400");
+        assert!(malformed.header("www-authenticate").unwrap().contains("invalid_request"));
+        let two = [("authorization", "Bearer a.b.c"), ("authorization", "Bearer a.b.c")];
+        assert_eq!(client.get(url, &two).await.status, 401);
+        assert_eq!(client.get(url, &[("content-type", "application/grpc")]).await.status, 401);
+        let grpc = client.grpc(url, &[]).await;
+        assert_eq!((grpc.status.as_u16(), grpc.header("grpc-status")), (401, None));
+    }
+}
+
+#[tokio::test]
+async fn resource_server_takes_a_key_file() {
+    let issuer = TestIssuer::with_algorithm("https://id.example.com", Algorithm::EdDSA).audience("api");
+    let path = std::env::temp_dir().join(format!("tower-jwt-auth-{}-{}", std::process::id(), issuer.kid()));
+    std::fs::write(&path, issuer.jwks()).unwrap();
+    let server = Running::start(&mut resource_server(&[("JWT_JWKS", path.to_str().unwrap())]));
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(ask(&server.url, &issuer.sign(json!({ "sub": "bob" }))).await.status, 200);
+}
+
+#[tokio::test]
+async fn resource_server_takes_a_secret_in_three_ways() {
+    let raw = format!("raw:{SECRET}");
+    let jwks = json!({ "keys": [{ "kty": "oct", "k": SECRET_BASE64.trim_end_matches('=') }] }).to_string();
+    let tampered = HS256.replacen("eyJpc3Mi", "eyJpc3Nz", 1);
+    assert_ne!(tampered, HS256);
+    for variable in [("JWT_SECRET", SECRET_BASE64), ("JWT_SECRET", &raw), ("JWT_JWKS", &jwks)] {
+        let server = Running::start(&mut resource_server(&[variable]));
+        assert_eq!(ask(&server.url, HS256).await.status, 200, "{variable:?}");
+        assert_eq!(ask(&server.url, HS384).await.status, 401, "HS256 is the default of a secret");
+        assert_eq!(ask(&server.url, &tampered).await.status, 401, "{variable:?}");
+    }
+}
+
+#[tokio::test]
+async fn resource_server_obeys_algorithms() {
+    let keys = TestIssuer::with_algorithm("https://id.example.com", Algorithm::RS256).audience("api");
+    for (algorithms, status) in [("RS256", 200), ("ES256, RS256", 200), ("RS384,PS256", 401)] {
+        // Without the `alg` of the key it is the list alone that decides.
+        let jwks = keys.jwks().replace("\"alg\":\"RS256\",", "");
+        let variables = [("JWT_JWKS", &*jwks), ("JWT_ALGORITHMS", algorithms)];
+        let server = Running::start(&mut resource_server(&variables));
+        assert_eq!(ask(&server.url, &keys.sign(json!({}))).await.status, status, "{algorithms}");
+    }
+}
+
+#[tokio::test]
+async fn resource_server_obeys_the_leeway() {
+    let now = Clock::now(&World::new().clock).as_secs();
+    // Far from each bound, however slow the machine.
+    for (leeway, expired_for, status) in [("300", 100, 200), ("300", 1000, 401), ("0", 10, 401)] {
+        let issuer = issuer();
+        let token = issuer.sign(json!({ "exp": now - expired_for, "iat": null }));
+        let variables = [("JWT_JWKS", &*issuer.jwks()), ("JWT_LEEWAY", leeway)];
+        let server = Running::start(&mut resource_server(&variables));
+        assert_eq!(ask(&server.url, &token).await.status, status, "{leeway} {expired_for}");
+    }
+}
+
+#[test]
+fn resource_server_says_what_is_missing_and_how_to_mend_it() {
+    let jwks = issuer().jwks();
+    let mixed = format!(
+        "{{\"keys\":[{{\"kty\":\"oct\",\"k\":\"{}\"}},{}",
+        SECRET_BASE64.trim_end_matches('='),
+        jwks.strip_prefix("{\"keys\":[").unwrap()
+    );
+    let jwks = ("JWT_JWKS", jwks.as_str());
+    type Variables<'v> = &'v [(&'v str, &'v str)];
+    let cases: &[(Variables<'_>, &[&str])] = &[
+        (&[jwks, ("JWT_ISSUER", "")], &["JWT_ISSUER is not set", "iss"]),
+        (&[jwks, ("JWT_AUDIENCE", "")], &["JWT_AUDIENCE is not set", "aud"]),
+        (&[], &["neither JWT_SECRET nor JWT_JWKS is set", "give one"]),
+        (&[jwks, ("JWT_SECRET", SECRET_BASE64)], &["both JWT_SECRET and JWT_JWKS", "keep one"]),
+        (&[("JWT_SECRET", "hunter2")], &["JWT_SECRET", "openssl rand"]),
+        (&[("JWT_SECRET", "raw:hunter2")], &["JWT_SECRET", "7 bytes", "openssl rand"]),
+        (&[("JWT_SECRET", SECRET_BASE64), ("JWT_ALGORITHMS", "HS512")], &["JWT_SECRET", "HS512"]),
+        (&[("JWT_SECRET", SECRET_BASE64), ("JWT_ALGORITHMS", "RS256")], &["JWT_SECRET", "RS256"]),
+        (&[jwks, ("JWT_ALGORITHMS", "ES256,none")], &["JWT_ALGORITHMS", "none", "use one of"]),
+        (&[jwks, ("JWT_LEEWAY", "soon")], &["JWT_LEEWAY", "soon"]),
+        (&[jwks, ("JWT_LEEWAY", "301")], &["leeway", "at most 300"]),
+        (&[jwks, ("PORT", "many")], &["PORT", "many"]),
+        (&[("JWT_JWKS", "/nowhere/keys.json")], &["JWT_JWKS", "/nowhere/keys.json"]),
+        (&[("JWT_JWKS", "{}")], &["JWT_JWKS", "keys"]),
+        (&[("JWT_JWKS", &mixed)], &["secret"]),
+    ];
+    for (variables, words) in cases {
+        let (success, stdout, stderr) = output(&mut resource_server(variables));
+        assert!(!success && stdout.is_empty(), "{words:?}: {stdout}{stderr}");
+        assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
+        assert!(words.iter().all(|word| stderr.contains(word)), "{words:?}: {stderr}");
+        assert!(!stderr.contains("hunter2") && !stderr.contains(SECRET_BASE64), "{stderr}");
+    }
+}
