@@ -8,5 +8,8 @@
     clippy::missing_panics_doc
 )]
 
+mod generic;
+mod readiness;
+mod services;
 mod smoke;
 mod support;
