@@ -8,6 +8,7 @@
     clippy::missing_panics_doc
 )]
 
+mod answers;
 mod generic;
 mod readiness;
 mod services;
