@@ -1,5 +1,6 @@
 //! What a refusal says: the default, and answers of your own.
 
+use std::fmt;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -54,7 +55,6 @@ impl<B: Default> Reject<B> for Auto {
 }
 
 /// A request that was refused, and why.
-#[derive(Debug)]
 pub struct Refusal<'r> {
     error: &'r AuthError,
     request: &'r Parts,
@@ -111,5 +111,17 @@ impl<'r> Refusal<'r> {
             Some(content_type) => answer::grpc_answer(self.error, self.challenges, content_type, body),
             None => answer::http_answer(self.error, self.challenges, body),
         }
+    }
+}
+
+// By hand: headers and query may carry credentials.
+impl fmt::Debug for Refusal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal")
+            .field("error", &self.error)
+            .field("method", &self.request.method)
+            .field("path", &self.request.uri.path())
+            .field("grpc", &self.is_grpc())
+            .finish_non_exhaustive()
     }
 }

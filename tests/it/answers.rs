@@ -441,3 +441,23 @@ async fn a_token_is_good_until_its_last_second_and_the_answer_tells_nothing_of_i
     assert_eq!(reason_of(&response), Some(Reason::Expired));
     assert!(!format!("{:?}", response.headers()).contains("exp"));
 }
+
+#[tokio::test]
+async fn a_refusal_that_is_printed_shows_no_credential() {
+    let world = quick_world();
+    let printed = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let layer = with_reasons(&world).reject_with({
+        let printed = std::sync::Arc::clone(&printed);
+        move |refusal: &Refusal<'_>| {
+            *printed.lock().unwrap() = format!("{refusal:?}");
+            refusal.response(String::new())
+        }
+    });
+    let mut request = request_with(Some("Bearer abc.def.ghi"));
+    *request.uri_mut() = "/orders?access_token=jkl".parse().unwrap();
+    request.headers_mut().insert("cookie", HeaderValue::from_static("session=mno"));
+    answer(&layer, request).await;
+    let printed = printed.lock().unwrap();
+    assert!(printed.contains("GET") && printed.contains("/orders") && printed.contains("MalformedToken"));
+    assert!(!["abc", "ghi", "jkl", "mno"].iter().any(|secret| printed.contains(secret)), "{printed}");
+}
