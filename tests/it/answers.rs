@@ -2,34 +2,19 @@
 
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
 use serde_json::{Value, json};
-use tower::{Layer, ServiceExt, service_fn};
-use tower_jwt_auth::{
-    AuthError, Authority, Claims, JwtAuthLayer, Principal, Reason, Refusal, Reject, Verifier,
+use tower_jwt_auth::{AuthError, Claims, JwtAuthLayer, Reason, Refusal, Reject, Verifier};
+
+use crate::services::{
+    answer, bearer, layer_for, quick_world, reason_of, request_of, request_with, with_reasons,
 };
-
-use crate::services::{quick_world, reason_of, request_of, request_with};
 use crate::support::{User, World};
-
-/// The answer of a service behind this layer that says `yes` to whom it does not refuse.
-async fn answer<C, R>(layer: &JwtAuthLayer<C, R>, request: Request<()>) -> Response<String>
-where
-    C: serde::de::DeserializeOwned + Send + Sync + 'static,
-    R: Reject<String> + Clone,
-{
-    let yes = service_fn(|_| async { Ok::<_, std::convert::Infallible>(Response::new("yes".to_owned())) });
-    layer.layer(yes).oneshot(request).await.unwrap()
-}
 
 /// All headers, so that nothing more is said than expected.
 fn headers(expected: &[(&'static str, &str)]) -> HeaderMap {
     expected.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
-}
-
-fn bearer(token: &str) -> Request<()> {
-    request_with(Some(&format!("Bearer {token}")))
 }
 
 fn post(mut request: Request<()>, version: Version, content_type: &str) -> Request<()> {
@@ -41,24 +26,6 @@ fn post(mut request: Request<()>, version: Version, content_type: &str) -> Reque
 
 fn grpc(request: Request<()>) -> Request<()> {
     post(request, Version::HTTP_2, "application/grpc")
-}
-
-/// The world's authority with a check that refuses for the reason that the claim `why` names.
-fn with_reasons(world: &World) -> JwtAuthLayer {
-    let authority = world.issuer.authority().check(|principal: &Principal| {
-        let why = principal.claim::<String>("why");
-        match Reason::all().iter().find(|reason| Some(reason.as_str()) == why.as_deref()) {
-            Some(reason) => Err(AuthError::new(*reason)),
-            None => Ok(()),
-        }
-    });
-    layer(world, authority)
-}
-
-fn layer(world: &World, authority: Authority) -> JwtAuthLayer {
-    JwtAuthLayer::new(
-        Verifier::<Claims>::builder().authority(authority).clock(world.clock.clone()).build().unwrap(),
-    )
 }
 
 /// A request for each way to be refused, and the reason that is expected.
@@ -232,7 +199,7 @@ async fn a_check_may_refuse_for_any_reason_and_each_has_its_answer() {
 async fn a_check_that_hangs_is_answered_with_503() {
     let world = quick_world();
     let hanging = world.issuer.authority().check_async(|_| std::future::pending());
-    let layer = layer(&world, hanging);
+    let layer = layer_for(&world, hanging);
     let response = answer(&layer, request_of(&world.issuer, "bob")).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(*response.headers(), headers(&[("cache-control", "no-store"), ("retry-after", "5")]));
@@ -356,78 +323,6 @@ async fn optional_forgives_absence_and_nothing_else() {
     assert_eq!(reason_of(&response), Some(Reason::InvalidClaim));
 }
 
-/// A problem document, as a type of the user's.
-#[derive(Clone)]
-struct Problem {
-    about: &'static str,
-}
-
-impl Reject<String> for Problem {
-    fn reject(&self, refusal: &Refusal<'_>) -> Response<String> {
-        let mut response = refusal.response(seen(refusal));
-        response.headers_mut().insert("x-about", HeaderValue::from_static(self.about));
-        response
-    }
-}
-
-fn seen(refusal: &Refusal<'_>) -> String {
-    let agent = refusal.headers().get("user-agent").map_or("", |value| value.to_str().unwrap());
-    format!(
-        "{} {} {agent} {} {}",
-        refusal.method(),
-        refusal.uri(),
-        refusal.error().reason(),
-        refusal.error().claim().unwrap_or("-")
-    )
-}
-
-#[tokio::test]
-async fn an_answer_of_ones_own_sees_the_request_and_keeps_the_head() {
-    let world = quick_world();
-    let request = |token: &str| {
-        Request::delete("https://shop.example/orders/7?now=1")
-            .header("user-agent", "curl")
-            .header(AUTHORIZATION, format!("Bearer {token}"))
-            .body(())
-            .unwrap()
-    };
-    let bad = world.issuer.sign(json!({ "aud": "other" }));
-    let expected = "DELETE https://shop.example/orders/7?now=1 curl wrong_audience aud";
-    let by_type = with_reasons(&world).reject_with(Problem { about: "orders" });
-    let by_closure =
-        with_reasons(&world).reject_with(|refusal: &Refusal<'_>| refusal.response(seen(refusal)));
-    let typed = answer(&by_type, request(&bad)).await;
-    assert_eq!(typed.headers()["x-about"], "orders");
-    for response in [typed, answer(&by_closure, request(&bad)).await] {
-        assert_eq!(response.body(), expected);
-        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
-        assert!(response.headers()[WWW_AUTHENTICATE].to_str().unwrap().contains("invalid_token"));
-    }
-    let good = world.issuer.sign(json!({}));
-    assert_eq!(answer(&by_type, request(&good)).await.body(), "yes");
-}
-
-#[tokio::test]
-async fn the_error_stays_in_the_extensions_whatever_the_answer_is() {
-    let world = quick_world();
-    let layer = with_reasons(&world).reject_with(|_: &Refusal<'_>| {
-        let mut response = Response::new("moved".to_owned());
-        *response.status_mut() = StatusCode::SEE_OTHER;
-        // Would hide the cause from whoever logs it.
-        response.extensions_mut().insert(AuthError::new(Reason::Forbidden));
-        response
-    });
-    let response = answer(&layer, bearer(&world.issuer.sign(json!({ "exp": 1 })))).await;
-    assert_eq!(response.status(), StatusCode::SEE_OTHER);
-    assert_eq!(*response.headers(), HeaderMap::new());
-    let error = response.extensions().get::<AuthError>().unwrap();
-    assert_eq!(
-        (error.reason(), error.claim(), error.signature_verified()),
-        (Reason::Expired, Some("exp"), true)
-    );
-}
-
 #[tokio::test]
 async fn a_token_is_good_until_its_last_second_and_the_answer_tells_nothing_of_it() {
     let world = quick_world();
@@ -440,24 +335,4 @@ async fn a_token_is_good_until_its_last_second_and_the_answer_tells_nothing_of_i
     let response = answer(&layer, request).await;
     assert_eq!(reason_of(&response), Some(Reason::Expired));
     assert!(!format!("{:?}", response.headers()).contains("exp"));
-}
-
-#[tokio::test]
-async fn a_refusal_that_is_printed_shows_no_credential() {
-    let world = quick_world();
-    let printed = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
-    let layer = with_reasons(&world).reject_with({
-        let printed = std::sync::Arc::clone(&printed);
-        move |refusal: &Refusal<'_>| {
-            *printed.lock().unwrap() = format!("{refusal:?}");
-            refusal.response(String::new())
-        }
-    });
-    let mut request = request_with(Some("Bearer abc.def.ghi"));
-    *request.uri_mut() = "/orders?access_token=jkl".parse().unwrap();
-    request.headers_mut().insert("cookie", HeaderValue::from_static("session=mno"));
-    answer(&layer, request).await;
-    let printed = printed.lock().unwrap();
-    assert!(printed.contains("GET") && printed.contains("/orders") && printed.contains("MalformedToken"));
-    assert!(!["abc", "ghi", "jkl", "mno"].iter().any(|secret| printed.contains(secret)), "{printed}");
 }

@@ -9,8 +9,11 @@
 )]
 
 mod answers;
+mod extensions;
 mod generic;
+mod grpc_service;
 mod readiness;
+mod reject;
 mod services;
 mod smoke;
 mod support;

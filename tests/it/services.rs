@@ -11,8 +11,10 @@ use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use serde_json::json;
 use tokio::sync::Semaphore;
-use tower::Service;
-use tower_jwt_auth::{Algorithm, AuthError, Authority, Principal, Reason, TestIssuer, Verifier};
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_jwt_auth::{
+    Algorithm, AuthError, Authority, Claims, JwtAuthLayer, Principal, Reason, Reject, TestIssuer, Verifier,
+};
 
 use crate::support::{User, World};
 
@@ -142,4 +144,38 @@ impl<S: Service<Request<A>>, A> Service<Request<A>> for Strict<S> {
         assert!(std::mem::take(&mut self.ready), "called without having been polled ready");
         self.inner.call(request)
     }
+}
+
+/// The answer of a service behind this layer that says `yes` to whom it does not refuse.
+pub(crate) async fn answer<C, R>(layer: &JwtAuthLayer<C, R>, request: Request<()>) -> Response<String>
+where
+    C: serde::de::DeserializeOwned + Send + Sync + 'static,
+    R: Reject<String> + Clone,
+{
+    let yes = service_fn(|_| async { Ok::<_, Infallible>(Response::new("yes".to_owned())) });
+    layer.layer(yes).oneshot(request).await.unwrap()
+}
+
+/// A request with this token.
+pub(crate) fn bearer(token: &str) -> Request<()> {
+    request_with(Some(&format!("Bearer {token}")))
+}
+
+/// The world's authority with a check that refuses for the reason that the claim `why` names.
+pub(crate) fn with_reasons(world: &World) -> JwtAuthLayer {
+    let authority = world.issuer.authority().check(|principal: &Principal| {
+        let why = principal.claim::<String>("why");
+        match Reason::all().iter().find(|reason| Some(reason.as_str()) == why.as_deref()) {
+            Some(reason) => Err(AuthError::new(*reason)),
+            None => Ok(()),
+        }
+    });
+    layer_for(world, authority)
+}
+
+/// A layer that trusts this authority at the time of this world.
+pub(crate) fn layer_for(world: &World, authority: Authority) -> JwtAuthLayer {
+    JwtAuthLayer::new(
+        Verifier::<Claims>::builder().authority(authority).clock(world.clock.clone()).build().unwrap(),
+    )
 }
