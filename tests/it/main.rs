@@ -9,6 +9,7 @@
 )]
 
 mod answers;
+mod compose;
 mod extensions;
 mod generic;
 mod grpc_service;
