@@ -27,6 +27,12 @@ struct Numbers {
     level: u64,
 }
 
+/// The layer's own, whatever becomes of the request.
+const LAYER: u64 = 5;
+
+/// The verifiers of `jsonwebtoken` are boxed, cannot be kept, and want the signature as a vector.
+const SIGNATURE_CHECK: u64 = if cfg!(feature = "aws-lc-rs") { 0 } else { 2 };
+
 /// Hands back the extensions that it finds.
 #[derive(Clone)]
 struct Keep;
@@ -106,7 +112,7 @@ fn allocations_and_sizes_stay_within_their_bounds() {
 
     let accepted = count(&mut service, || with_token(&good), 200);
     println!("accepted: {accepted}");
-    assert!(accepted <= 5, "{accepted}");
+    assert!(accepted <= LAYER + SIGNATURE_CHECK, "{accepted}");
 
     // `serde_json` keeps a stack for what it skips, once for a token.
     let mut nested = claims.clone();
@@ -115,7 +121,7 @@ fn allocations_and_sizes_stay_within_their_bounds() {
     let nested = issuer.sign(&nested);
     let accepted = count(&mut service, || with_token(&nested), 200);
     println!("accepted, with nested claims that nobody reads: {accepted}");
-    assert!(accepted <= 6, "{accepted}");
+    assert!(accepted <= LAYER + SIGNATURE_CHECK + 1, "{accepted}");
 
     let grpc = |mut request: Request<()>| {
         *request.method_mut() = Method::POST;
@@ -131,11 +137,13 @@ fn allocations_and_sizes_stay_within_their_bounds() {
         ("expired", &|| with_token(&expired)),
     ] {
         let status = if name == "malformed request" { 400 } else { 401 };
+        let checked = matches!(name, "bad signature" | "expired");
+        let bound = LAYER + if checked { SIGNATURE_CHECK } else { 0 };
         let refused = count(&mut service, make, status);
         let in_grpc = count(&mut service, || grpc(make()), 200);
         println!("refused, {name}: {refused}; in gRPC: {in_grpc}");
-        assert!(refused <= 5, "{name}: {refused}");
-        assert!(in_grpc <= 5, "{name} in gRPC: {in_grpc}");
+        assert!(refused <= bound, "{name}: {refused}");
+        assert!(in_grpc <= bound, "{name} in gRPC: {in_grpc}");
     }
 
     // All handles are on one memory.
