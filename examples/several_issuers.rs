@@ -43,9 +43,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let status = response.status();
         let body = axum::body::to_bytes(response.into_body(), 1024).await?;
         // The client is told nothing about the rule that refused it; you can ask.
-        let verdict = verifier.explain(&token).verdict();
-        let why =
-            verdict.map_or_else(|reason| reason.to_string(), |()| String::from_utf8_lossy(&body).into());
+        let refused = verifier.explain(&token).refused();
+        let why = refused.map_or_else(|| String::from_utf8_lossy(&body).into(), |reason| reason.to_string());
         println!("{what}: {status}: {why}");
     }
     Ok(())

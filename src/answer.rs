@@ -49,7 +49,7 @@ impl Answers {
         let headers = response.headers_mut();
         headers.reserve(5);
         headers.insert(CONTENT_TYPE, content_type.clone());
-        headers.insert(GRPC_STATUS, error.reason().grpc_code().into());
+        headers.insert(GRPC_STATUS, grpc_status(error.reason()));
         headers.insert(GRPC_MESSAGE, grpc_message(error.reason()));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         self.add_challenge(headers, error);
@@ -66,6 +66,17 @@ impl Answers {
     }
 }
 
+/// The codes of the table are written out: formatting one would cost two allocations for each refusal.
+fn grpc_status(reason: Reason) -> HeaderValue {
+    match reason.grpc_code() {
+        7 => HeaderValue::from_static("7"),
+        13 => HeaderValue::from_static("13"),
+        14 => HeaderValue::from_static("14"),
+        16 => HeaderValue::from_static("16"),
+        other => other.into(),
+    }
+}
+
 /// The public texts need no percent-encoding, which a test holds.
 fn grpc_message(reason: Reason) -> HeaderValue {
     HeaderValue::from_static(reason.public_text())
@@ -74,6 +85,13 @@ fn grpc_message(reason: Reason) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_grpc_status_is_the_decimal_code() {
+        for reason in Reason::all() {
+            assert_eq!(grpc_status(*reason), reason.grpc_code().to_string());
+        }
+    }
 
     #[test]
     fn no_text_needs_percent_encoding() {

@@ -1,5 +1,6 @@
 //! What a refusal says: the default, and answers of your own.
 
+use std::fmt;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -55,7 +56,6 @@ impl<B: Default> Reject<B> for Auto {
 }
 
 /// A request that was refused, and why.
-#[derive(Debug)]
 pub struct Refusal<'r> {
     error: &'r AuthError,
     request: &'r Parts,
@@ -118,4 +118,16 @@ pub(crate) fn refuse<A, B, R: Reject<B>>(
     let mut response = reject.reject(&Refusal { error: &error, request: &parts, grpc });
     response.extensions_mut().insert(error);
     response
+}
+
+// By hand: headers and query may carry credentials.
+impl fmt::Debug for Refusal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal")
+            .field("error", &self.error)
+            .field("method", &self.request.method)
+            .field("path", &self.request.uri.path())
+            .field("grpc", &self.is_grpc())
+            .finish_non_exhaustive()
+    }
 }

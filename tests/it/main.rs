@@ -8,13 +8,21 @@
     clippy::missing_panics_doc
 )]
 
-mod keys;
-mod oracle;
+mod answers;
+mod compose;
 mod examples;
+mod extensions;
+mod generic;
 #[path = "../../examples/greeter/mod.rs"]
 mod greeter;
+mod grpc_service;
 mod http_client;
+mod keys;
+mod oracle;
+mod readiness;
+mod reject;
 mod servers;
+mod services;
 mod smoke;
 mod support;
 mod vectors;
