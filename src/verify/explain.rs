@@ -17,6 +17,7 @@ use crate::time::UnixTime;
 #[derive(Clone, Debug)]
 pub struct Explanation {
     verdict: Result<(), Reason>,
+    undecided: bool,
     lines: Vec<String>,
 }
 
@@ -24,7 +25,8 @@ impl Explanation {
     /// The verdict: nothing, or the reason of the refusal.
     ///
     /// # Errors
-    /// The reason, if the token is refused.
+    /// The reason, if the token is refused. If the verdict has to be awaited, `keys_unavailable` or
+    /// `revocation_unavailable`: a token that is not judged is not accepted.
     pub const fn verdict(&self) -> Result<(), Reason> {
         self.verdict
     }
@@ -33,6 +35,7 @@ impl Explanation {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.verdict {
+            _ if self.undecided => f.write_str("undecided")?,
             Ok(()) => f.write_str("accepted")?,
             Err(reason) => write!(f, "refused: {reason}")?,
         }
@@ -67,6 +70,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         if let Some(claims) = &read.claims {
             lines.push(format!("claims: {}", Value::Object(claims.clone())));
         }
+        let mut undecided = false;
         let verdict = match self.verify(token).now() {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => {
@@ -74,12 +78,13 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
                 Err(error.reason())
             }
             Err(_later) => {
+                undecided = true;
                 lines
                     .push("the verdict needs keys or checks that are not at hand; await verify()".to_owned());
-                Ok(())
+                Err(self.awaited(token))
             }
         };
-        Explanation { verdict, lines }
+        Explanation { verdict, undecided, lines }
     }
 
     fn rule(&self, error: &AuthError, read: &Unverified) -> String {

@@ -125,6 +125,14 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         }
     }
 
+    /// What stands between this token and its verdict, if that has to be awaited.
+    pub(super) fn awaited(&self, token: &str) -> Reason {
+        match self.with_keys_at_hand(token) {
+            Ok(Outcome::NoKey(..)) => Reason::KeysUnavailable,
+            _ => Reason::RevocationUnavailable,
+        }
+    }
+
     /// The whole decision but for the user's checks. The order of the steps is part of the defence: nothing is
     /// decoded before its size is known, no key is touched before the header is good, and no claim is believed
     /// before the signature.
