@@ -8,5 +8,7 @@
     clippy::missing_panics_doc
 )]
 
+mod advisories;
+mod policy;
 mod smoke;
 mod support;
