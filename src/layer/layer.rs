@@ -42,24 +42,29 @@ use crate::verify::Verifier;
 #[must_use = "add it to a service"]
 pub struct JwtAuthLayer<C = Claims, R = Auto> {
     pub(super) verifier: Verifier<C>,
-    pub(super) optional: bool,
-    pub(super) sources: Arc<[TokenSource]>,
-    pub(super) forward: Arc<Forward>,
-    pub(super) answers: Arc<Answers>,
+    /// One handle, because services are cloned for each request.
+    pub(super) settings: Arc<Settings>,
     pub(super) reject: R,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) optional: bool,
+    pub(super) sources: Vec<TokenSource>,
+    pub(super) forward: Forward,
+    pub(super) answers: Arc<Answers>,
 }
 
 impl<C> JwtAuthLayer<C> {
     /// Demands a good token of every request.
     pub fn new(verifier: Verifier<C>) -> Self {
-        Self {
-            verifier,
+        let settings = Settings {
             optional: false,
-            sources: Arc::new([TokenSource::bearer()]),
-            forward: Arc::default(),
+            sources: vec![TokenSource::bearer()],
+            forward: Forward::default(),
             answers: Arc::clone(Answers::defaults()),
-            reject: Auto,
-        }
+        };
+        Self { verifier, settings: Arc::new(settings), reject: Auto }
     }
 }
 
@@ -68,21 +73,21 @@ impl<C, R> JwtAuthLayer<C, R> {
     ///
     /// A handler takes `Option<Jwt<C>>`, or refuses the anonymous by taking `Jwt<C>`.
     pub fn optional(mut self) -> Self {
-        self.optional = true;
+        self.settings_mut().optional = true;
         self
     }
 
     /// Looks for the token in these places instead of the `Authorization` header; a request that has it in two of
     /// them is refused.
     pub fn token_from(mut self, sources: impl IntoIterator<Item = TokenSource>) -> Self {
-        self.sources = sources.into_iter().collect();
+        self.settings_mut().sources = sources.into_iter().collect();
         self
     }
 
     /// Takes the credential out of requests before the inner service sees them: for gateways, so that a token goes
     /// no further than its audience.
     pub fn remove_credential(mut self) -> Self {
-        Arc::make_mut(&mut self.forward).remove_credential = true;
+        self.settings_mut().forward.remove_credential = true;
         self
     }
 
@@ -99,13 +104,13 @@ impl<C, R> JwtAuthLayer<C, R> {
         header: impl AsRef<str>,
         claim: impl Into<String>,
     ) -> Result<Self, ConfigError> {
-        Arc::make_mut(&mut self.forward).add_claim(header.as_ref(), claim.into())?;
+        self.settings_mut().forward.add_claim(header.as_ref(), claim.into())?;
         Ok(self)
     }
 
     /// Keeps the text of verified tokens for handlers that ask for [`RawToken`](crate::RawToken).
     pub fn keep_raw_token(mut self) -> Self {
-        Arc::make_mut(&mut self.forward).keep_token = true;
+        self.settings_mut().forward.keep_token = true;
         self
     }
 
@@ -114,7 +119,8 @@ impl<C, R> JwtAuthLayer<C, R> {
     /// Needed behind a proxy that asks this service for permission (nginx `auth_request`, Traefik forward-auth):
     /// a refusal in gRPC is HTTP 200, which such a proxy takes for a yes.
     pub fn http_only(mut self) -> Self {
-        self.answers = Arc::new(Answers { http_only: true, challenges: self.answers.challenges.clone() });
+        let challenges = self.settings.answers.challenges.clone();
+        self.settings_mut().answers = Arc::new(Answers { challenges, http_only: true });
         self
     }
 
@@ -124,20 +130,18 @@ impl<C, R> JwtAuthLayer<C, R> {
     /// If it is empty or has a character that would need escaping.
     pub fn realm(mut self, realm: impl AsRef<str>) -> Result<Self, ConfigError> {
         let challenges = Challenges::new(realm.as_ref())?;
-        self.answers = Arc::new(Answers { challenges, http_only: self.answers.http_only });
+        let http_only = self.settings.answers.http_only;
+        self.settings_mut().answers = Arc::new(Answers { challenges, http_only });
         Ok(self)
     }
 
     /// Answers refusals with `reject`, a type of yours or a function; see [`Reject`](crate::Reject).
     pub fn reject_with<Q>(self, reject: Q) -> JwtAuthLayer<C, Q> {
-        JwtAuthLayer {
-            verifier: self.verifier,
-            optional: self.optional,
-            sources: self.sources,
-            forward: self.forward,
-            answers: self.answers,
-            reject,
-        }
+        JwtAuthLayer { verifier: self.verifier, settings: self.settings, reject }
+    }
+
+    fn settings_mut(&mut self) -> &mut Settings {
+        Arc::make_mut(&mut self.settings)
     }
 }
 
@@ -154,10 +158,7 @@ impl<C, R: Clone> Clone for JwtAuthLayer<C, R> {
     fn clone(&self) -> Self {
         Self {
             verifier: self.verifier.clone(),
-            optional: self.optional,
-            sources: Arc::clone(&self.sources),
-            forward: Arc::clone(&self.forward),
-            answers: Arc::clone(&self.answers),
+            settings: Arc::clone(&self.settings),
             reject: self.reject.clone(),
         }
     }
@@ -167,10 +168,7 @@ impl<C, R> fmt::Debug for JwtAuthLayer<C, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JwtAuthLayer")
             .field("verifier", &self.verifier)
-            .field("optional", &self.optional)
-            .field("sources", &self.sources)
-            .field("forward", &self.forward)
-            .field("answers", &self.answers)
+            .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
 }

@@ -8,12 +8,11 @@ use http::{HeaderValue, Request, Response};
 use serde::de::DeserializeOwned;
 use tower_service::Service;
 
-use super::forward::{Forward, RawToken};
+use super::forward::RawToken;
 use super::future::{Pass, ResponseFuture, Verdict};
-use super::layer::JwtAuthLayer;
+use super::layer::{JwtAuthLayer, Settings};
 use super::reject::{Auto, Reject};
 use super::source::{self, RequestHead};
-use crate::answer::Answers;
 use crate::claims::Claims;
 use crate::error::{AuthError, Challenge, Reason};
 use crate::now_or_later::NowOrLater;
@@ -51,24 +50,21 @@ where
     C: DeserializeOwned + Send + Sync + 'static,
 {
     fn judge<B>(&self, request: &Request<B>) -> Verdict {
-        let found = match source::find(&self.sources, &RequestHead::of(request)) {
+        let found = match source::find(&self.settings.sources, &RequestHead::of(request)) {
             Err(error) => return NowOrLater::ready(Err(error)),
-            Ok(None) if self.optional => {
-                let slot = Slot::new(None, Arc::clone(&self.answers));
+            Ok(None) if self.settings.optional => {
+                let slot = Slot::new(None, Arc::clone(&self.settings.answers));
                 return NowOrLater::ready(Ok(Pass { slot: Some(slot), forwarded: None }));
             }
             Ok(None) => return NowOrLater::ready(Err(Reason::Missing.into())),
             Ok(Some(found)) => found,
         };
-        let kept = self.forward.keep_token.then(|| RawToken::new(&found.token));
+        let kept = self.settings.forward.keep_token.then(|| RawToken::new(&found.token));
         match self.verifier.verify(&found.token).now() {
-            Ok(verified) => {
-                NowOrLater::ready(admit(verified, &self.answers, &self.forward, kept, found.clear_cookie))
-            }
+            Ok(verified) => NowOrLater::ready(admit(verified, &self.settings, kept, found.clear_cookie)),
             Err(later) => {
-                let (answers, forward) = (Arc::clone(&self.answers), Arc::clone(&self.forward));
-                let clear_cookie = found.clear_cookie;
-                NowOrLater::later(async move { admit(later.await, &answers, &forward, kept, clear_cookie) })
+                let (settings, clear_cookie) = (Arc::clone(&self.settings), found.clear_cookie);
+                NowOrLater::later(async move { admit(later.await, &settings, kept, clear_cookie) })
             }
         }
     }
@@ -77,15 +73,14 @@ where
 /// What becomes of a request with this verdict on its token.
 fn admit<C: Send + Sync + 'static>(
     verified: Result<Jwt<C>, AuthError>,
-    answers: &Arc<Answers>,
-    forward: &Forward,
+    settings: &Settings,
     kept: Option<RawToken>,
     clear_cookie: Option<HeaderValue>,
 ) -> Result<Pass, AuthError> {
     let admitted = verified.and_then(|jwt| {
         let principal = Jwt::principal(&jwt);
-        let forwarded = forward.of(&principal, kept).map_err(AuthError::after_signature)?;
-        Ok(Pass { slot: Some(Slot::new(Some(principal), Arc::clone(answers))), forwarded })
+        let forwarded = settings.forward.of(&principal, kept).map_err(AuthError::after_signature)?;
+        Ok(Pass { slot: Some(Slot::new(Some(principal), Arc::clone(&settings.answers))), forwarded })
     });
     admitted.map_err(|error| match clear_cookie {
         // A bad token stays bad; a fault of ours does not make the cookie so.
@@ -113,9 +108,10 @@ where
     fn call(&mut self, mut request: Request<A>) -> Self::Future {
         // Whatever an outer layer or somebody else left must not be taken for our verdict.
         Slot::clear(request.extensions_mut());
+        let settings = &self.layer.settings;
         let verdict = self.layer.judge(&request);
-        self.layer.forward.clean(&self.layer.sources, &mut request);
-        ResponseFuture::new(&mut self.inner, &self.layer.reject, &self.layer.answers, request, verdict)
+        settings.forward.clean(&settings.sources, &mut request);
+        ResponseFuture::new(&mut self.inner, &self.layer.reject, &settings.answers, request, verdict)
     }
 }
 

@@ -265,6 +265,13 @@ impl Authority {
         let issuer = match (self.issuer, self.any_issuer) {
             (Some(issuer), false) if !issuer.is_empty() => Some(issuer),
             (None, true) => None,
+            (Some(_), false) => {
+                return Err(ConfigError::new(
+                    "issuer",
+                    "it is empty",
+                    "name the issuer exactly as its tokens do, such as https://id.example.com",
+                ));
+            }
             (Some(issuer), true) => {
                 return Err(ConfigError::new(
                     "issuer",
@@ -272,7 +279,7 @@ impl Authority {
                     "keep one of them",
                 ));
             }
-            _ => {
+            (None, false) => {
                 return Err(ConfigError::new(
                     "issuer",
                     "it is not set",

@@ -111,8 +111,11 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
                     .to_owned()
             }
             Reason::AlgorithmNotAllowed => {
-                let allowed = authority.map(|authority| authority.keys.load().algorithms);
-                format!("`alg` is {}, allowed are {allowed:?}; see Authority::algorithms", read.header("alg"))
+                let allowed = authority.map_or_else(
+                    || "(no authority chosen)".to_owned(),
+                    |authority| format!("{:?}", authority.keys.load().algorithms),
+                );
+                format!("`alg` is {}, allowed are {allowed}; see Authority::algorithms", read.header("alg"))
             }
             Reason::UnknownIssuer => {
                 let known: Vec<_> = core.by_issuer.keys().collect();
@@ -123,12 +126,24 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
                 read.header("kid")
             ),
             Reason::BadSignature => "the signature is of another key, or the token was changed".to_owned(),
+            Reason::Expired if claim == "iat" => {
+                let (age, leeway) = (
+                    expected(&|policy| format!("{:?}", policy.max_age.unwrap_or_default())),
+                    expected(&|policy| format!("{:?}", policy.leeway)),
+                );
+                format!(
+                    "`iat` is {said}, the time is {}, the greatest age {age}, the leeway {leeway}; \
+                     see Authority::max_age",
+                    now.as_secs()
+                )
+            }
             Reason::Expired | Reason::NotYetValid => {
                 let leeway = expected(&|policy| format!("{:?}", policy.leeway));
                 format!("`{claim}` is {said}, the time is {}, the leeway {leeway}", now.as_secs())
             }
             Reason::WrongAudience => {
-                let audiences = expected(&|policy| format!("{:?}", policy.audiences));
+                let audiences =
+                    expected(&|policy| format!("{:?}", policy.audiences.as_deref().unwrap_or_default()));
                 format!("`aud` is {said}, accepted are {audiences}; see Authority::audience")
             }
             Reason::WrongType if claim == "typ" => format!(
@@ -138,10 +153,20 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             ),
             Reason::WrongType => format!("`{claim}` is {said}: the mark of another kind of token"),
             Reason::MissingClaim => format!("the claim `{claim}` is demanded and absent (or null)"),
-            Reason::InvalidClaim if claim == "sub" => {
-                let subject = expected(&|policy| format!("{:?}", policy.subject));
+            Reason::InvalidClaim
+                if claim == "sub"
+                    && said.is_string()
+                    && authority.is_some_and(|authority| authority.policy.subject.is_some()) =>
+            {
+                let subject =
+                    expected(&|policy| format!("{:?}", policy.subject.as_deref().unwrap_or_default()));
                 format!("`sub` is {said}, demanded is {subject}")
             }
+            Reason::InvalidClaim if claim == "aud" => format!(
+                "`aud` is {said}; it must be a string or an array of at most {} strings \
+                 (Limits::audience_elements)",
+                core.limits.audience_elements
+            ),
             Reason::InvalidClaim if claim == "cnf" => {
                 "the token is bound to a key (`cnf`), and no binding is configured".to_owned()
             }

@@ -182,6 +182,9 @@ impl Policy {
         {
             return refuse(Reason::MissingClaim, name);
         }
+        if self.kind == TokenKind::Rfc9068 && !matches!(notes.get(Slot::ClientId), Note::Text(_)) {
+            return refuse(Reason::InvalidClaim, "client_id");
+        }
         Ok(())
     }
 }

@@ -197,15 +197,15 @@ impl Future for Stuck {
 assert_not_impl_any!(User: Clone);
 assert_impl_all!(JwtAuthLayer<User>: Clone, Debug, Send, Sync, Unpin);
 assert_impl_all!(JwtAuth<Of<Plain>, User>: Clone, Debug, Send, Sync, Unpin);
-assert_impl_all!(ResponseFuture<Of<Plain>, User, Auto, (), ()>: Debug, Send, Unpin);
+assert_impl_all!(ResponseFuture<Of<Plain>, Auto, (), ()>: Debug, Send, Unpin);
 
 // What the service, the bodies and the answer lack, the layer lacks too, and nothing else.
 assert_not_impl_any!(JwtAuth<Nothing, User>: Clone, Debug, Send, Sync, Unpin);
 assert_not_impl_any!(JwtAuthLayer<User, Nothing>: Clone, Send, Sync, Unpin);
 assert_impl_all!(JwtAuthLayer<User, Nothing>: Debug);
 assert_impl_all!(JwtAuth<Of<Plain>, User, Nothing>: Debug);
-assert_not_impl_any!(ResponseFuture<Of<Plain>, User, Auto, Nothing, ()>: Send);
-assert_not_impl_any!(ResponseFuture<Of<Plain>, User, Auto, (), Nothing>: Send);
-assert_impl_all!(ResponseFuture<Of<Plain>, User, Auto, Nothing, Nothing>: Debug, Unpin);
-assert_not_impl_any!(ResponseFuture<Of<Stuck>, User, Auto, (), ()>: Send, Unpin);
-assert_impl_all!(ResponseFuture<Of<Stuck>, User, Auto, (), ()>: Debug);
+assert_not_impl_any!(ResponseFuture<Of<Plain>, Auto, Nothing, ()>: Send);
+assert_not_impl_any!(ResponseFuture<Of<Plain>, Auto, (), Nothing>: Send);
+assert_impl_all!(ResponseFuture<Of<Plain>, Auto, Nothing, Nothing>: Debug, Unpin);
+assert_not_impl_any!(ResponseFuture<Of<Stuck>, Auto, (), ()>: Send, Unpin);
+assert_impl_all!(ResponseFuture<Of<Stuck>, Auto, (), ()>: Debug);

@@ -8,6 +8,7 @@
     clippy::missing_panics_doc
 )]
 
+mod advisories;
 mod answers;
 mod compose;
 mod examples;
@@ -19,6 +20,7 @@ mod grpc_service;
 mod http_client;
 mod keys;
 mod oracle;
+mod policy;
 mod readiness;
 mod reject;
 mod servers;
