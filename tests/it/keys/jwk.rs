@@ -303,7 +303,7 @@ fn an_ed25519_key_of_the_wrong_length_or_of_small_order_is_refused() {
 fn a_secret_is_only_taken_where_that_was_said() {
     let oct = json!({ "kty": "oct", "kid": "s", "k": BASE64URL.encode([7; 32]) });
     assert_odd(&oct, "from_jwks_with_secrets");
-    let set = KeySet::from_jwks_with_secrets(jwks(&[oct.clone()])).unwrap();
+    let set = KeySet::from_jwks_with_secrets(jwks(std::slice::from_ref(&oct))).unwrap();
     assert_eq!((set.len(), set.skipped().len()), (1, 0));
     assert_eq!(set.to_public_jwks(), r#"{"keys":[]}"#);
     // There too it has to be as long as its hash, and no public key.

@@ -13,9 +13,12 @@ const PAYLOAD: &str = r#"{"iss":"https://id.example.com","aud":"api","exp":41024
 fn a_public_key_in_any_form_is_no_secret() {
     for (name, algorithms) in PUBLIC_KEYS {
         let json = jwk(name, algorithms[0]);
-        for text in
-            [json.to_string(), format!(" \n{json:#}"), format!("\u{feff}{json}"), jwks(&[json.clone()])]
-        {
+        for text in [
+            json.to_string(),
+            format!(" \n{json:#}"),
+            format!("\u{feff}{json}"),
+            jwks(std::slice::from_ref(&json)),
+        ] {
             assert_says(&Secret::from_bytes(text).unwrap_err(), "secret", &["JSON text", "openssl rand"]);
         }
         for form in if name == "rsa" { &["spki", "pkcs1", "cert"][..] } else { &["spki", "cert"] } {
