@@ -164,7 +164,11 @@ impl Wire {
             }),
             Self::Append(segment, more) => change(&mut segments, segment, &|text| text.push_str(more)),
             Self::Empty(segment) => change(&mut segments, segment, &String::clear),
-            Self::Cut(segment) => change(&mut segments, segment, &|text| drop(text.pop())),
+            Self::Cut(segment) => {
+                change(&mut segments, segment, &|text| {
+                    text.pop();
+                });
+            }
             Self::NewSegment(at, text) => segments.insert(at % (count + 1), text.to_owned()),
             Self::NoSegment(at) => drop(segments.remove(at % count)),
             Self::Around(before, after) => return format!("{before}{token}{after}"),
@@ -271,6 +275,7 @@ fn claim() -> impl Strategy<Value = (&'static str, Option<Text>)> {
             2 => (-1..=1_i64, -12..=12_i64).prop_map(move |(edge, tenths)| {
                 (name, Some(Text::FromNow(edge * 300 + tenths)))
             }),
+            1 => (-900..900_i64).prop_map(move |tenths| (name, Some(Text::FromNow(tenths)))),
         ]
     };
     prop_oneof![
@@ -317,6 +322,9 @@ fn claim() -> impl Strategy<Value = (&'static str, Option<Text>)> {
         ),
         (31..35_usize)
             .prop_map(|more| ("aud", Some(Text::Json(format!("[{}\"api\"]", "\"web\",".repeat(more)))))),
+        // More often than the rest: it has the finest edges.
+        date("exp"),
+        date("exp"),
         date("exp"),
         date("nbf"),
         date("iat"),
