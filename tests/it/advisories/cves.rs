@@ -64,7 +64,9 @@ fn cve_2026_89313_the_last_key_for_an_unknown_kid() {
     let bench = Bench::with_algorithm(Algorithm::ES256);
     let first = TestIssuer::new(ISS);
     let keys = first.key_set().merge(&bench.issuer.key_set());
-    let verifier = bench.verifier_of::<()>(trusting(keys));
+    // Even where several keys may be tried.
+    let builder = Verifier::<Claims>::builder().authority(trusting(keys)).clock(bench.clock.clone());
+    let verifier = builder.limits(Limits::default().keys_tried(4)).build().unwrap();
     assert_eq!(verdict(&verifier, &bench.sign(json!({}))), "accepted");
     let unknown = bench.issuer.sign_with(json!({ "kid": "unknown" }), json!({}));
     assert_eq!(verdict(&verifier, &unknown), "unknown_key");

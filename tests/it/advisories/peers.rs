@@ -208,7 +208,7 @@ fn peers_an_encryption_key_verifies_signatures() {
 /// Input of an attacker panics the parser.
 #[test]
 fn peers_a_panic_on_an_attackers_input() {
-    let bench = Bench::with_algorithm(Algorithm::Ed25519);
+    let bench = Bench::new();
     let other = TestIssuer::new("other");
     let several = Verifier::<Claims>::new([bench.issuer.authority(), other.authority()]).unwrap();
     let good = bench.sign(json!({ "sub": "b\u{f6}b" }));
