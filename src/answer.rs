@@ -6,7 +6,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, WWW_AUT
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::challenge::Challenges;
-use crate::error::{AuthError, Reason};
+use crate::error::AuthError;
+use crate::reason::Reason;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::error::{Challenge, ConfigError, Reason};
+use crate::error::ConfigError;
+use crate::reason::{Challenge, Reason};
 
 /// Said when the user names no realm: RFC 6750 wants at least one parameter behind `Bearer`.
 const DEFAULT_REALM: &str = "api";

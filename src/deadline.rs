@@ -3,7 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
-use crate::error::{AuthError, Reason};
+use crate::error::AuthError;
+use crate::reason::Reason;
 
 /// What `future` says, or `revocation_unavailable` if it does not say it in time.
 pub(crate) async fn within<T>(

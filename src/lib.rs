@@ -145,6 +145,7 @@ mod keys;
 mod layer;
 mod limits;
 mod now_or_later;
+mod reason;
 #[cfg(feature = "test-util")]
 mod test_util;
 mod time;
@@ -158,7 +159,7 @@ pub use self::axum::Allowed;
 pub use authorize::{Authorize, Policy, Require, RequireLayer, RequireMethods};
 pub use claims::{Audience, Claims};
 pub use crypto::Backend;
-pub use error::{AuthError, ConfigError, Reason};
+pub use error::{AuthError, ConfigError};
 pub use jose::Algorithm;
 pub use keys::{Key, KeySet, Secret, SkippedKey};
 #[cfg(feature = "cookie")]
@@ -169,6 +170,7 @@ pub use layer::{
 };
 pub use limits::Limits;
 pub use now_or_later::NowOrLater;
+pub use reason::Reason;
 #[cfg(feature = "test-util")]
 pub use test_util::{TestClock, TestIssuer};
 pub use time::{Clock, SystemClock, UnixTime};

@@ -6,8 +6,9 @@ use std::pin::Pin;
 use super::require::{Require, Rule};
 use crate::challenge::Demand;
 use crate::deadline;
-use crate::error::{AuthError, Reason};
+use crate::error::AuthError;
 use crate::now_or_later::NowOrLater;
+use crate::reason::Reason;
 use crate::trace;
 use crate::verify::Principal;
 

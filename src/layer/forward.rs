@@ -9,7 +9,8 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::source::{self, TokenSource};
-use crate::error::{AuthError, ConfigError, Reason};
+use crate::error::{AuthError, ConfigError};
+use crate::reason::Reason;
 use crate::trace;
 use crate::verify::Principal;
 

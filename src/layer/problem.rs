@@ -7,7 +7,8 @@ use http::{HeaderName, HeaderValue, Response};
 use serde_json::json;
 
 use super::reject::{Refusal, Reject};
-use crate::error::{AuthError, Challenge};
+use crate::error::AuthError;
+use crate::reason::Challenge;
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");

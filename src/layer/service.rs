@@ -14,8 +14,9 @@ use super::layer::{JwtAuthLayer, Settings};
 use super::reject::{Auto, Reject};
 use super::source::{self, RequestHead};
 use crate::claims::Claims;
-use crate::error::{AuthError, Challenge, Reason};
+use crate::error::AuthError;
 use crate::now_or_later::NowOrLater;
+use crate::reason::{Challenge, Reason};
 use crate::verify::{Jwt, Slot};
 
 /// A service that only requests with a good token reach. Made by [`JwtAuthLayer`].

@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 
 use super::policy::Policy;
 use super::verifier::Verifier;
-use crate::error::{AuthError, Reason};
+use crate::error::AuthError;
 use crate::jose;
+use crate::reason::Reason;
 
 /// What [`Verifier::explain`] found: the verdict, what the token says, and what would mend it.
 ///

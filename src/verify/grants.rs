@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use crate::error::{AuthError, ConfigError, Reason};
+use crate::error::{AuthError, ConfigError};
+use crate::reason::Reason;
 
 /// What one authority may grant.
 #[derive(Debug, Default)]

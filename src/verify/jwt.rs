@@ -10,7 +10,8 @@ use http::Extensions;
 use super::principal::{Principal, Registered, Verified};
 use crate::answer::Answers;
 use crate::claims::Claims;
-use crate::error::{AuthError, Reason};
+use crate::error::AuthError;
+use crate::reason::Reason;
 use crate::trace;
 
 /// The claims of a token that a verifier found good. It derefs to your claims type.

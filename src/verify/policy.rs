@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{AuthError, Reason};
+use crate::error::AuthError;
 use crate::jose::{Note, Notes, Slot, same_media_type};
+use crate::reason::Reason;
 use crate::time::UnixTime;
 
 /// What an authority demands of its tokens.

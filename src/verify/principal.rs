@@ -13,8 +13,9 @@ use smallvec::SmallVec;
 
 use super::grants::Grants;
 use super::jwt::Slot;
-use crate::error::{AuthError, Reason};
+use crate::error::AuthError;
 use crate::jose::{self, Note, Notes};
+use crate::reason::Reason;
 use crate::time::{Clock, UnixTime};
 use crate::trace;
 

@@ -14,11 +14,12 @@ use super::checks;
 use super::jwt::Jwt;
 use super::principal::Registered;
 use crate::claims::Claims;
-use crate::error::{AuthError, ConfigError, Reason};
+use crate::error::{AuthError, ConfigError};
 use crate::jose::{self, Compact, Header, Note, Scratch};
 use crate::keys::{Generation, NoKey};
 use crate::limits::Limits;
 use crate::now_or_later::NowOrLater;
+use crate::reason::Reason;
 use crate::time::Clock;
 
 /// A checked set of authorities, ready to verify tokens into the claims type `C`.

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
-use crate::error::Reason;
+use crate::reason::Reason;
 
 /// Finds the bearer token; `None` if the request carries no bearer credential.
 ///

@@ -10,7 +10,8 @@ use http::{HeaderMap, HeaderValue};
 use super::authorization::{is_token_char, is_token68};
 use super::csrf::Csrf;
 use super::{Found, RequestHead};
-use crate::error::{AuthError, ConfigError, Reason};
+use crate::error::{AuthError, ConfigError};
+use crate::reason::Reason;
 
 pub(super) struct CookieSource {
     name: String,

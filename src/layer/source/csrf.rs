@@ -4,7 +4,8 @@ use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, Method, Uri};
 
 use super::RequestHead;
-use crate::error::{ConfigError, Reason};
+use crate::error::ConfigError;
+use crate::reason::Reason;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 

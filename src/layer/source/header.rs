@@ -3,7 +3,8 @@
 use http::{HeaderMap, HeaderName, header};
 
 use super::authorization::{is_token_char, is_token68};
-use crate::error::{ConfigError, Reason};
+use crate::error::ConfigError;
+use crate::reason::Reason;
 
 pub(super) fn checked_name(name: &str) -> Result<HeaderName, ConfigError> {
     let refused =

@@ -18,7 +18,8 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
 #[cfg(feature = "cookie")]
 pub use self::csrf::Csrf;
 pub use self::query::redacted_uri;
-use crate::error::{AuthError, ConfigError, Reason};
+use crate::error::{AuthError, ConfigError};
+use crate::reason::Reason;
 
 /// Where a layer looks for the token: the `Authorization` header unless told otherwise.
 ///
