@@ -68,9 +68,11 @@ impl PreparedSet {
             prepared.add(key, allowed, backend)?;
         }
         if prepared.keys.is_empty() {
+            let with = allowed
+                .map_or_else(String::new, |allowed| format!(" with the allowed algorithms {allowed:?}"));
             return Err(ConfigError::new(
                 "keys",
-                format!("no key can verify with the allowed algorithms {allowed:?} on {backend:?}"),
+                format!("no key can verify{with} on {backend:?}"),
                 "allow an algorithm that fits the keys, or give keys that fit the algorithms",
             ));
         }

@@ -45,7 +45,8 @@ pub struct Authority {
     any_audience: bool,
     algorithms: Option<AlgorithmSet>,
     subject: Option<String>,
-    kind: TokenKind,
+    rfc9068: bool,
+    id_token: bool,
     typ: Option<String>,
     required: Vec<Arc<str>>,
     leeway: Duration,
@@ -87,7 +88,8 @@ impl Authority {
             any_audience: false,
             algorithms: None,
             subject: None,
-            kind: TokenKind::Access,
+            rfc9068: false,
+            id_token: false,
             typ: None,
             required: Vec::new(),
             leeway: Duration::from_secs(30),
@@ -168,15 +170,15 @@ impl Authority {
 
     /// Demands access tokens of RFC 9068: `typ` of `at+jwt`, and the claims of its section 2.2.
     pub fn rfc9068(mut self) -> Self {
-        self.kind = TokenKind::Rfc9068;
+        self.rfc9068 = true;
         self
     }
 
-    /// Takes ID tokens of OpenID Connect instead of access tokens.
+    /// Takes ID tokens of OpenID Connect instead of access tokens, and demands the claims that those must have.
     ///
     /// An ID token tells a client who logged in; an API should not take it for permission.
     pub fn id_token(mut self) -> Self {
-        self.kind = TokenKind::Id;
+        self.id_token = true;
         self
     }
 
@@ -223,7 +225,8 @@ impl Authority {
         self
     }
 
-    /// Adds a check of your own that has to wait, such as a look into a deny-list. It needs a tokio runtime.
+    /// Adds a check of your own that has to wait, such as a look into a deny-list. It needs a tokio runtime with the
+    /// time driver on, as `#[tokio::main]` has it.
     ///
     /// If it does not answer within the verifier's deadline, the request is refused with 503.
     ///
@@ -326,7 +329,16 @@ impl Authority {
             let problem = format!("{backend:?} has no {algorithm}");
             return fail("algorithms", problem, "turn on the feature aws-lc-rs, or drop the algorithm");
         }
-        if self.typ.is_some() && self.kind == TokenKind::Rfc9068 {
+        let kind = match (self.rfc9068, self.id_token) {
+            (false, false) => TokenKind::Access,
+            (true, false) => TokenKind::Rfc9068,
+            (false, true) => TokenKind::Id,
+            (true, true) => {
+                let remedy = "keep one of them; tokens of two kinds need two verifiers";
+                return fail("id_token", "both rfc9068() and id_token() are set".into(), remedy);
+            }
+        };
+        if self.typ.is_some() && kind == TokenKind::Rfc9068 {
             return fail("typ", "both typ(..) and rfc9068() are set".into(), "keep one of them");
         }
         if let Some(name) = self.required.iter().find(|name| name.is_empty()) {
@@ -345,7 +357,7 @@ impl Authority {
                 issuer,
                 audiences,
                 subject: self.subject,
-                kind: self.kind,
+                kind,
                 typ: self.typ,
                 required: self.required,
                 leeway: self.leeway,

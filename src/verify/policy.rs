@@ -37,6 +37,9 @@ pub(super) enum TokenKind {
     Id,
 }
 
+/// OpenID Connect Core section 2.
+const ID_TOKEN_CLAIMS: [&str; 5] = ["iss", "sub", "aud", "exp", "iat"];
+
 /// RFC 9068 section 2.2.
 const RFC_9068_CLAIMS: [&str; 7] = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
 
@@ -99,7 +102,12 @@ impl Policy {
             Note::Text(text) if text == token_use => {}
             _ => return refuse(Reason::WrongType, "token_use"),
         }
-        if let Note::Text(typ) = notes.get(Slot::Typ) {
+        let typs = match notes.get(Slot::Typ) {
+            Note::Text(typ) => std::slice::from_ref(typ),
+            Note::Texts(typs) => typs.as_slice(),
+            _ => &[],
+        };
+        for typ in typs {
             let accepted = id && typ.eq_ignore_ascii_case("ID");
             if !accepted && OTHER_KINDS.iter().any(|kind| kind.eq_ignore_ascii_case(typ)) {
                 return refuse(Reason::WrongType, "typ");
@@ -178,9 +186,12 @@ impl Policy {
         if let Some(name) = self.required.iter().find(|name| missing(name)) {
             return Err(AuthError::new(Reason::MissingClaim).with_claim(name.to_string()));
         }
-        if self.kind == TokenKind::Rfc9068
-            && let Some(name) = RFC_9068_CLAIMS.into_iter().find(|name| missing(name))
-        {
+        let of_kind: &[&'static str] = match self.kind {
+            TokenKind::Access => &[],
+            TokenKind::Rfc9068 => &RFC_9068_CLAIMS,
+            TokenKind::Id => &ID_TOKEN_CLAIMS,
+        };
+        if let Some(name) = of_kind.iter().find(|name| missing(name)) {
             return refuse(Reason::MissingClaim, name);
         }
         if self.kind == TokenKind::Rfc9068 && !matches!(notes.get(Slot::ClientId), Note::Text(_)) {

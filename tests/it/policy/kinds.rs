@@ -128,12 +128,16 @@ fn the_claims_typ_and_token_use_tell_the_kind() {
         (json!({ "typ": "Logout" }), "wrong_type (typ)", "wrong_type (typ)"),
         (json!({ "typ": "logout+jwt" }), "wrong_type (typ)", "wrong_type (typ)"),
         (json!({ "typ": "Serialized-ID" }), "wrong_type (typ)", "wrong_type (typ)"),
+        (json!({ "typ": ["Bearer", "ID"] }), "wrong_type (typ)", "accepted"),
+        (json!({ "typ": ["Refresh"] }), "wrong_type (typ)", "wrong_type (typ)"),
         (json!({ "at_hash": "x" }), "wrong_type (at_hash)", "accepted"),
         (json!({ "c_hash": "x" }), "wrong_type (c_hash)", "accepted"),
         (json!({ "events": {} }), "wrong_type (events)", "wrong_type (events)"),
         // Some providers put it into access tokens: it proves nothing.
         (json!({ "nonce": "x" }), "accepted", "accepted"),
     ] {
+        let mut claims = claims;
+        claims["sub"] = "bob".into();
         let token = bench.issuer.sign_with(json!({ "typ": "JWT" }), &claims);
         assert_eq!(bench.judge(|| bench.issuer.authority(), &token), access, "{claims}");
         assert_eq!(bench.judge(|| bench.issuer.authority().id_token(), &token), id, "{claims}, as ID token");
@@ -149,6 +153,30 @@ fn the_id_token_profile_refuses_access_tokens() {
         (Some("application/at+jwt"), "wrong_type (typ)"),
     ] {
         assert_eq!(judge_typ(Authority::id_token, typ), expected, "{typ:?}");
+    }
+}
+
+#[test]
+fn the_id_token_profile_demands_what_an_id_token_must_have() {
+    let bench = Bench::new();
+    let good = json!({ "sub": "bob" });
+    for claim in ["sub", "iat", "aud", "exp", "iss"] {
+        let mut claims = good.clone();
+        claims[claim] = json!(null);
+        let token = bench.issuer.sign_with(json!({ "typ": "JWT" }), &claims);
+        let verdict = bench.judge(|| bench.issuer.authority().id_token(), &token);
+        assert_eq!(verdict, format!("missing_claim ({claim})"));
+    }
+}
+
+#[test]
+fn one_authority_takes_one_kind() {
+    let bench = Bench::new();
+    for authority in
+        [bench.issuer.authority().rfc9068().id_token(), bench.issuer.authority().id_token().rfc9068()]
+    {
+        let error = tower_jwt_auth::Verifier::<()>::new(authority).unwrap_err();
+        assert_eq!(error.setting(), "id_token");
     }
 }
 
