@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::header::WWW_AUTHENTICATE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 
 use super::grpc;
 use crate::answer::Answers;
@@ -33,6 +34,9 @@ use crate::trace;
 )]
 pub trait Reject<B> {
     /// The whole response.
+    ///
+    /// Build it with [`Refusal::response`]. What says success all the same (`Response::new` does) gets the status and
+    /// the headers of the refusal, and a 401 without a challenge gets one; any other status is left as it is.
     fn reject(&self, refusal: &Refusal<'_>) -> Response<B>;
 }
 
@@ -102,6 +106,31 @@ impl<'r> Refusal<'r> {
             None => self.error.answers().http(self.error, body),
         }
     }
+
+    /// Makes up for what an answer of the user's own forgot. A refusal is never a success, which is what
+    /// `Response::new` says, and a 401 has a challenge (RFC 9110 section 15.5.2). Everything else is left.
+    fn mend<B>(&self, response: &mut Response<B>) {
+        let (status, headers) = (response.status(), response.headers());
+        let forgot_status = match &self.grpc {
+            Some(_) => status.is_success() && !headers.contains_key("grpc-status"),
+            None => status.is_success() || status.is_informational(),
+        };
+        let forgot_challenge =
+            |status| status == StatusCode::UNAUTHORIZED && !headers.contains_key(WWW_AUTHENTICATE);
+        if !forgot_status && !forgot_challenge(status) {
+            return;
+        }
+        let (right, ()) = self.response(()).into_parts();
+        if forgot_status {
+            response.status_mut().clone_from(&right.status);
+        }
+        for (name, value) in &right.headers {
+            let wanted = forgot_status || name == WWW_AUTHENTICATE;
+            if wanted && !response.headers().contains_key(name) {
+                response.headers_mut().insert(name, value.clone());
+            }
+        }
+    }
 }
 
 /// The response to a request that is refused; the error stays in its extensions.
@@ -115,7 +144,9 @@ pub(crate) fn refuse<A, B, R: Reject<B>>(
     trace::debug!(reason = %error.reason(), claim = error.claim(), "request refused");
     let (parts, _body) = request.into_parts();
     let grpc = if answers.http_only { None } else { grpc::content_type(&parts) };
-    let mut response = reject.reject(&Refusal { error: &error, request: &parts, grpc });
+    let refusal = Refusal { error: &error, request: &parts, grpc };
+    let mut response = reject.reject(&refusal);
+    refusal.mend(&mut response);
     response.extensions_mut().insert(error);
     response
 }

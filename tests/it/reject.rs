@@ -60,6 +60,38 @@ async fn an_answer_of_ones_own_sees_the_request_and_keeps_the_head() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_never_a_success_and_a_401_has_its_challenge() {
+    let world = quick_world();
+    let forgetful = with_reasons(&world).reject_with(|_: &Refusal<'_>| Response::new("no".to_owned()));
+    let response = answer(&forgetful, bearer(&world.issuer.sign(json!({ "exp": 1 })))).await;
+    assert_eq!((response.status(), response.body().as_str()), (StatusCode::UNAUTHORIZED, "no"));
+    assert!(response.headers()[WWW_AUTHENTICATE].to_str().unwrap().contains("invalid_token"));
+    assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+
+    let call = |token: &str| {
+        Request::post("/shop.Orders/List")
+            .version(http::Version::HTTP_2)
+            .header("content-type", "application/grpc")
+            .header(AUTHORIZATION, format!("Bearer {token}"))
+            .body(())
+            .unwrap()
+    };
+    let response = answer(&forgetful, call(&world.issuer.sign(json!({ "exp": 1 })))).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["grpc-status"], "16");
+    assert_eq!(response.headers()["content-type"], "application/grpc");
+
+    let bare = with_reasons(&world).reject_with(|_: &Refusal<'_>| {
+        let mut response = Response::new(String::new());
+        *response.status_mut() = StatusCode::UNAUTHORIZED;
+        response
+    });
+    let response = answer(&bare, bearer("a.b")).await;
+    assert!(response.headers()[WWW_AUTHENTICATE].to_str().unwrap().contains("invalid_token"));
+    assert!(!response.headers().contains_key(CACHE_CONTROL));
+}
+
+#[tokio::test]
 async fn the_error_stays_in_the_extensions_whatever_the_answer_is() {
     let world = quick_world();
     let layer = with_reasons(&world).reject_with(|_: &Refusal<'_>| {
