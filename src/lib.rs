@@ -124,7 +124,7 @@
 //! | `tonic` | `tonic::Status` from an [`AuthError`]; `NamedService` for a wrapped service | |
 //! | `test-util` | [`TestIssuer`] and [`TestClock`]; not for production | |
 //! | `tracing` | events: refusals at debug, mistakes in the set-up at error | |
-//! | `full` | all of these but `rust-crypto` | |
+//! | `full` | all of these but `rust-crypto` and `test-util` | |
 //!
 //! Features only add. Both backends at once are fine (aws-lc-rs is used unless [`VerifierBuilder::backend`] says
 //! otherwise); with none, building a verifier is a [`ConfigError`].

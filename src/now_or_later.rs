@@ -18,7 +18,8 @@ type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 ///
 /// assert_eq!(NowOrLater::ready(1).await, 1);
 /// assert_eq!(NowOrLater::later(async { 2 }).await, 2);
-/// assert_eq!(NowOrLater::ready(3).now().ok(), Some(3));
+/// assert_eq!(NowOrLater::ready(3).now(), Some(3));
+/// assert_eq!(NowOrLater::later(async { 4 }).now(), None);
 /// # }
 /// ```
 #[must_use = "does nothing unless awaited or taken with `now`"]
@@ -41,11 +42,14 @@ impl<T> NowOrLater<T> {
         Self(State::Later(Box::pin(future)))
     }
 
-    /// The value, if it is already here.
-    ///
-    /// # Errors
-    /// Gives `self` back if the value has to be awaited.
-    pub fn now(self) -> Result<T, Self> {
+    /// The value, if it is already here; `None` if it would have to be awaited.
+    #[must_use]
+    pub fn now(self) -> Option<T> {
+        self.into_now().ok()
+    }
+
+    /// The value, or what has to be awaited.
+    pub(crate) fn into_now(self) -> Result<T, Self> {
         match self.0 {
             State::Now(value) => Ok(value),
             later => Err(Self(later)),

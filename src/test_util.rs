@@ -226,7 +226,7 @@ impl TestIssuer {
         let token = self.sign(claims);
         let builder = Verifier::<C>::builder().authority(self.authority()).clock(Arc::clone(&self.clock));
         let verifier = builder.build().unwrap_or_else(|error| panic!("{error}"));
-        match verifier.verify(&token).now() {
+        match verifier.verify(&token).into_now() {
             Ok(Ok(jwt)) => jwt,
             _ => panic!("a token of these claims is {}", verifier.explain(&token)),
         }

@@ -104,7 +104,7 @@ impl<S, R> Authorize<S, R> {
             Ok(()) => Ok(Pass::default()),
             Err(refused) => Err(refused.after_signature()),
         };
-        match decided.now() {
+        match decided.into_now() {
             Ok(judged) => NowOrLater::ready(after_signature(judged)),
             Err(later) => NowOrLater::later(async move { after_signature(later.await) }),
         }

@@ -70,6 +70,9 @@ pub(super) fn check_ed25519(key: &[u8; 32]) -> Result<(), KeyError> {
     Ok(())
 }
 
+/// The secret that the debugger of jwt.io fills in.
+const JWT_IO_EXAMPLE: &[u8] = b"a-string-secret-at-least-256-bits-long";
+
 /// Checks that an HMAC secret is not a public key, which anybody can read: neither its text nor its DER.
 pub(super) fn check_secret(secret: &[u8]) -> Result<(), KeyError> {
     let text = secret.trim_ascii_start();
@@ -77,11 +80,21 @@ pub(super) fn check_secret(secret: &[u8]) -> Result<(), KeyError> {
     if text.starts_with(b"---") || secret.windows(11).any(|window| window == b"-----BEGIN ") {
         return Err(KeyError::new("it is PEM text, not a secret"));
     }
-    if text.starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok() {
+    if text.starts_with(b"ssh-") || text.starts_with(b"ecdsa-sha2-") {
+        return Err(KeyError::new("it is an SSH public key, not a secret"));
+    }
+    if matches!(text.first(), Some(b'{' | b'['))
+        && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
+    {
         return Err(KeyError::new("it is JSON text, not a secret"));
     }
+    if text == JWT_IO_EXAMPLE {
+        return Err(KeyError::new("it is the example of jwt.io, which everybody knows"));
+    }
     // Some consoles show a public key as base64 with nothing around it.
-    let from_base64 = Zeroizing::new(STANDARD.decode(text).unwrap_or_default());
+    let on_one_line =
+        Zeroizing::new(text.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect::<Vec<_>>());
+    let from_base64 = Zeroizing::new(STANDARD.decode(&*on_one_line).unwrap_or_default());
     if encoded::is_public_key(secret) || encoded::is_public_key(&from_base64) {
         return Err(KeyError::new("it is a public key in DER, not a secret"));
     }
@@ -138,6 +151,9 @@ mod tests {
             "\u{feff}{\"kty\":\"RSA\"}",
             "\u{feff} {\"kty\":\"RSA\"}\n",
             "---- BEGIN SSH2 PUBLIC KEY ----",
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ",
+            "[{\"kty\":\"RSA\"}]",
+            "a-string-secret-at-least-256-bits-long",
         ] {
             assert!(check_secret(text.as_bytes()).is_err(), "{text}");
         }

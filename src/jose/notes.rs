@@ -37,6 +37,8 @@ slots! {
     Iat = "iat",
     Jti = "jti",
     Typ = "typ",
+    Type = "type",
+    TokenType = "token_type",
     TokenUse = "token_use",
     Cnf = "cnf",
     AtHash = "at_hash",

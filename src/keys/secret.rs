@@ -102,12 +102,13 @@ mod tests {
 
     #[test]
     fn base64_in_either_alphabet_with_or_without_padding() {
-        let expected = [0xfb; 32];
+        let mut expected = [0xfb; 32];
+        expected[31] = 0xfa;
         for text in [
-            "+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/s=",
-            "+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/s",
-            "-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s=",
-            " -_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s\n",
+            "+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/o=",
+            "+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/o",
+            "-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_o=",
+            " -_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_o\n",
         ] {
             assert_eq!(bytes(&Secret::from_base64(text).unwrap()), expected, "{text}");
         }
@@ -119,8 +120,9 @@ mod tests {
     fn short_and_public_texts_are_refused_without_showing_them() {
         let error = Secret::from_bytes("hunter2").unwrap_err().to_string();
         assert!(error.contains("7 bytes") && error.contains("openssl rand") && !error.contains("hunter2"));
-        assert!(Secret::from_bytes([7; 31]).is_err());
-        assert!(Secret::from_bytes([7; 32]).is_ok());
+        let bytes: Vec<u8> = (0..32).collect();
+        assert!(Secret::from_bytes(&bytes[..31]).is_err());
+        assert!(Secret::from_bytes(bytes).is_ok());
         assert!(Secret::from_bytes("-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYI").is_err());
         assert!(Secret::from_bytes("{\"kty\":\"RSA\",\"n\":\"0123456789012345678901234567\"}").is_err());
     }

@@ -73,7 +73,7 @@ where
         mut request: Request<A>,
         verdict: Verdict,
     ) -> Self {
-        let state = match verdict.now() {
+        let state = match verdict.into_now() {
             Ok(Ok(pass)) => {
                 pass.put(&mut request);
                 // The very instance that was polled ready.

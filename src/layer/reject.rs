@@ -14,6 +14,8 @@ use crate::trace;
 
 /// Makes the response to a request that was refused.
 ///
+/// Do not tell the client the [`Reason`](crate::Reason) itself: which rule refused a token helps whoever forges one.
+///
 /// [`Auto`] is the default. Any `Fn(&Refusal<'_>) -> Response<B>` is one too:
 ///
 /// ```
@@ -22,7 +24,7 @@ use crate::trace;
 /// # let verifier = Verifier::<Claims>::new(Authority::hs256(Secret::generate()?).issuer("i").audience("a"))?;
 /// let layer = JwtAuthLayer::new(verifier).reject_with(|refusal: &Refusal<'_>| {
 ///     // Status, challenge and `Cache-Control` are right; only the body is yours.
-///     refusal.response(format!("{}\n", refusal.error().reason()))
+///     refusal.response(format!("{}\n", refusal.error().reason().public_text()))
 /// });
 /// # Ok(()) }
 /// ```

@@ -16,7 +16,7 @@ use super::source::{self, RequestHead};
 use crate::claims::Claims;
 use crate::error::AuthError;
 use crate::now_or_later::NowOrLater;
-use crate::reason::{Challenge, Reason};
+use crate::reason::Reason;
 use crate::verify::{Jwt, Slot};
 
 /// A service that only requests with a good token reach. Made by [`JwtAuthLayer`].
@@ -61,7 +61,7 @@ where
             Ok(Some(found)) => found,
         };
         let kept = self.settings.forward.keep_token.then(|| RawToken::new(&found.token));
-        match self.verifier.verify(&found.token).now() {
+        match self.verifier.verify(&found.token).into_now() {
             Ok(verified) => NowOrLater::ready(admit(verified, &self.settings, kept, found.clear_cookie)),
             Err(later) => {
                 let (settings, clear_cookie) = (Arc::clone(&self.settings), found.clear_cookie);
@@ -84,12 +84,19 @@ fn admit<C: Send + Sync + 'static>(
         Ok(Pass { slot: Some(Slot::new(Some(principal), Arc::clone(&settings.answers))), forwarded })
     });
     admitted.map_err(|error| match clear_cookie {
-        // A bad token stays bad; a fault of ours does not make the cookie so.
-        Some(clear) if error.reason().challenge() == Challenge::Error("invalid_token") => {
-            error.with_cookie(clear)
-        }
+        Some(clear) if is_dead_everywhere(&error) => error.with_cookie(clear),
         _ => error,
     })
+}
+
+/// Whether a token can never be good again, here or elsewhere, so that its cookie is better gone. What one route's
+/// policy refuses may be fine for the next one.
+fn is_dead_everywhere(error: &AuthError) -> bool {
+    match error.reason() {
+        Reason::BadSignature | Reason::MalformedToken | Reason::Revoked => true,
+        Reason::Expired => error.claim() == Some("exp"),
+        _ => false,
+    }
 }
 
 impl<S, C, R, A, B> Service<Request<A>> for JwtAuth<S, C, R>

@@ -183,7 +183,7 @@ impl Authority {
     }
 
     /// Says where the tokens of this authority have roles: a JSON pointer (RFC 6901) to a string, an array of
-    /// strings, or an object whose keys are the roles.
+    /// strings, or an object whose keys are the roles (but for those that are `false` or `null`).
     ///
     /// There is no default: `/realm_access/roles` and `/resource_access/my-api/roles` are different things.
     pub fn roles_at(mut self, pointer: impl Into<String>) -> Self {
@@ -191,13 +191,15 @@ impl Authority {
         self
     }
 
-    /// Lets this authority grant these scopes and no others, whatever its tokens say.
+    /// Lets this authority grant these scopes and no others, whatever its tokens say. Others are not seen at all, by
+    /// `Require::not` either.
     pub fn only_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.only_scopes = Some(scopes.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Lets this authority grant these roles and no others, whatever its tokens say.
+    /// Lets this authority grant these roles and no others, whatever its tokens say. Others are not seen at all, by
+    /// `Require::not` either.
     pub fn only_roles<S: Into<String>>(mut self, roles: impl IntoIterator<Item = S>) -> Self {
         self.only_roles = Some(roles.into_iter().map(Into::into).collect());
         self

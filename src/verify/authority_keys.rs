@@ -49,7 +49,7 @@ impl AuthorityKeys {
         let next = match PreparedSet::new(generation, &set, self.allowed, &self.backend) {
             Ok(next) => next,
             Err(_error) => {
-                trace::warn!(error = %_error, "a new key set cannot verify anything, so no token will be accepted");
+                trace::warn!(error = %_error, "a new key set cannot verify anything, so there are no keys");
                 PreparedSet::empty(generation)
             }
         };

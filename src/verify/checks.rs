@@ -41,7 +41,7 @@ impl fmt::Debug for Check {
 /// Runs `checks` in their order until one refuses. All must answer within `deadline`, or the token is refused.
 pub(super) fn run(checks: &Arc<[Check]>, principal: &Principal, deadline: Duration) -> NowOrLater<Checked> {
     for (done, check) in checks.iter().enumerate() {
-        match (check.0)(principal).now() {
+        match (check.0)(principal).into_now() {
             Ok(Ok(())) => {}
             Ok(Err(refused)) => return NowOrLater::ready(Err(refused)),
             Err(first) => {

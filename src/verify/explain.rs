@@ -77,7 +77,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         if let Some(claims) = &read.claims {
             lines.push(format!("claims: {}", Value::Object(claims.clone())));
         }
-        let verdict = match self.verify(token).now() {
+        let verdict = match self.verify(token).into_now() {
             Ok(Ok(_)) => Verdict::Accepted,
             Ok(Err(error)) => {
                 lines.push(format!("rule: {}", self.rule(&error, &read)));

@@ -109,7 +109,8 @@ fn members(object: &str) -> Result<HashMap<Cow<'_, str>, &RawValue>, Unreadable>
     serde::Deserializer::deserialize_map(&mut deserializer, Members).map_err(|_| Unreadable)
 }
 
-/// The names that a string, an array of strings or the keys of an object are.
+/// The names that a string, an array of strings or the keys of an object are; a key that is `false` or `null` is
+/// not there.
 fn names(value: &str) -> Result<Vec<Cow<'_, str>>, Unreadable> {
     match value.as_bytes().first() {
         Some(b'"') => {
@@ -118,7 +119,10 @@ fn names(value: &str) -> Result<Vec<Cow<'_, str>>, Unreadable> {
             serde_json::from_str::<One<'_>>(value).map(|One(name)| vec![name]).map_err(|_| Unreadable)
         }
         Some(b'[') => serde_json::from_str(value).map_err(|_| Unreadable),
-        Some(b'{') => Ok(members(value)?.into_keys().collect()),
+        Some(b'{') => {
+            let said = |value: &RawValue| !matches!(value.get(), "false" | "null");
+            Ok(members(value)?.into_iter().filter(|(_, value)| said(value)).map(|(name, _)| name).collect())
+        }
         _ => Err(Unreadable),
     }
 }
@@ -138,7 +142,7 @@ mod tests {
     #[test]
     fn a_string_an_array_or_the_keys_of_an_object() {
         let payload = r#"{ "role": "admin", "realm_access": { "roles": ["a", "b c"] }, "none": [],
-            "urn:x/y~": { "owner": { "1": "d" }, "viewer": {} }, "list": [{ "r": "x" }] }"#;
+            "urn:x/y~": { "owner": { "1": "d" }, "viewer": {}, "admin": false, "root": null }, "list": [{ "r": "x" }] }"#;
         assert_eq!(roles("/role", payload).unwrap(), ["admin"]);
         // An element is never split at its spaces.
         assert_eq!(roles("/realm_access/roles", payload).unwrap(), ["a", "b c"]);

@@ -43,8 +43,22 @@ const ID_TOKEN_CLAIMS: [&str; 5] = ["iss", "sub", "aud", "exp", "iat"];
 /// RFC 9068 section 2.2.
 const RFC_9068_CLAIMS: [&str; 7] = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
 
-/// Keycloak and others say the kind of a token in a claim `typ`.
-const OTHER_KINDS: [&str; 6] = ["ID", "Refresh", "Offline", "Logout", "Logout+JWT", "Serialized-ID"];
+/// Whether a claim `typ` (Keycloak), `token_type` or `type` (widespread web frameworks) marks a token that is not for
+/// access.
+fn is_other_kind(mark: &str) -> bool {
+    const OTHER_KINDS: [&str; 9] = [
+        "id",
+        "id_token",
+        "initialaccesstoken",
+        "logout",
+        "logout+jwt",
+        "offline",
+        "refresh",
+        "registrationaccesstoken",
+        "serialized-id",
+    ];
+    OTHER_KINDS.iter().any(|kind| kind.eq_ignore_ascii_case(mark))
+}
 
 fn refuse(reason: Reason, claim: &'static str) -> Result<(), AuthError> {
     Err(AuthError::new(reason).with_claim(claim))
@@ -102,15 +116,15 @@ impl Policy {
             Note::Text(text) if text == token_use => {}
             _ => return refuse(Reason::WrongType, "token_use"),
         }
-        let typs = match notes.get(Slot::Typ) {
-            Note::Text(typ) => std::slice::from_ref(typ),
-            Note::Texts(typs) => typs.as_slice(),
-            _ => &[],
-        };
-        for typ in typs {
-            let accepted = id && typ.eq_ignore_ascii_case("ID");
-            if !accepted && OTHER_KINDS.iter().any(|kind| kind.eq_ignore_ascii_case(typ)) {
-                return refuse(Reason::WrongType, "typ");
+        for slot in [Slot::Typ, Slot::Type, Slot::TokenType] {
+            let marks = match notes.get(slot) {
+                Note::Text(mark) => std::slice::from_ref(mark),
+                Note::Texts(marks) => marks.as_slice(),
+                _ => &[],
+            };
+            let accepted = |mark: &str| id && matches!(mark.to_ascii_lowercase().as_str(), "id" | "id_token");
+            if marks.iter().any(|mark| is_other_kind(mark) && !accepted(mark)) {
+                return refuse(Reason::WrongType, slot.name());
             }
         }
         // RFC 7800 section 3.1: the bearer would have to prove a key, and nothing here asks for the proof.

@@ -86,7 +86,7 @@ impl Principal {
     }
 
     /// Completes when the token expires: the deadline of a stream that it opened (WebSocket, SSE, gRPC). It needs a
-    /// tokio runtime.
+    /// tokio runtime with the time driver on.
     ///
     /// ```
     /// # #[cfg(feature = "test-util")]
@@ -144,7 +144,6 @@ impl Principal {
     pub fn roles(&self) -> Result<impl Iterator<Item = &str>, AuthError> {
         let Some(roles) = &self.registered().roles else {
             trace::error!(
-                issuer = self.issuer(),
                 "a role is asked for, but the authority does not say where its tokens have roles; \
                  call .roles_at(\"/path/of/roles\")"
             );

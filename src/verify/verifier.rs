@@ -83,7 +83,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     pub fn verify(&self, token: &str) -> NowOrLater<Result<Jwt<C>, AuthError>> {
         match self.with_keys_at_hand(token) {
             Ok(Outcome::Verified(jwt, authority)) => self.with_checks(jwt, authority),
-            Ok(Outcome::NoKey(authority, seen)) => match authority.keys.source().refresh(seen).now() {
+            Ok(Outcome::NoKey(authority, seen)) => match authority.keys.source().refresh(seen).into_now() {
                 Ok(Ok(true)) => self.with_newer_keys(token),
                 Ok(Ok(false)) => NowOrLater::ready(Err(Reason::UnknownKey.into())),
                 Ok(Err(_unavailable)) => NowOrLater::ready(Err(Reason::KeysUnavailable.into())),
@@ -116,7 +116,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             return NowOrLater::ready(Ok(jwt));
         }
         let principal = Jwt::principal(&jwt);
-        match checks::run(&authority.checks, &principal, self.core.check_deadline).now() {
+        match checks::run(&authority.checks, &principal, self.core.check_deadline).into_now() {
             Ok(Ok(())) => NowOrLater::ready(Ok(jwt)),
             Ok(Err(refused)) => NowOrLater::ready(Err(refused.after_signature())),
             Err(checks) => NowOrLater::later(async move {
@@ -139,6 +139,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         authority.policy.check_typ(header.typ.as_deref())?;
 
         let keys = authority.keys.load();
+        if keys.algorithms.is_empty() {
+            return Err(Reason::KeysUnavailable.into());
+        }
         if !keys.algorithms.contains(algorithm) {
             return Err(Reason::AlgorithmNotAllowed.into());
         }

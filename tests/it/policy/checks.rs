@@ -148,7 +148,7 @@ async fn an_asynchronous_check_is_not_asked_about_a_bad_token() {
     let verifier = bench.verifier(|authority| authority.check_async(noting_later(&log, "check", None)));
     let refused = verifier.verify(&bench.sign(json!({ "exp": NOW - 30 }))).now().unwrap().unwrap_err();
     assert_eq!(refused.reason(), Reason::Expired);
-    let later = verifier.verify(&bench.sign(json!({}))).now().unwrap_err();
+    let later = verifier.verify(&bench.sign(json!({})));
     assert!(later.await.is_ok());
     assert_eq!(*log.lock().unwrap(), ["check"]);
 }
