@@ -3,6 +3,7 @@
 use tonic::server::NamedService;
 use tonic::{Code, Status};
 
+use crate::authorize::Authorize;
 use crate::error::AuthError;
 use crate::layer::JwtAuth;
 
@@ -18,5 +19,10 @@ impl From<AuthError> for Status {
 
 /// So that a single service can be protected: `Server::builder().add_service(layer.layer(service))`.
 impl<S: NamedService, C, R> NamedService for JwtAuth<S, C, R> {
+    const NAME: &'static str = S::NAME;
+}
+
+/// So that a policy can stand around a single service: `Server::builder().add_service(policy.layer(service))`.
+impl<S: NamedService, R> NamedService for Authorize<S, R> {
     const NAME: &'static str = S::NAME;
 }

@@ -36,10 +36,11 @@ fn judge(policy: &Require, principal: &Principal) -> Option<Judged> {
         Rule::Issuer(issuer) => allowed(principal.issuer() == Some(issuer)),
         Rule::That { holds, .. } => holds(principal).and_then(allowed),
         Rule::MaxAuthAge(age) => {
-            let fresh = principal
-                .auth_time()
-                .is_some_and(|authenticated| principal.verified_at().saturating_since(authenticated) <= *age);
-            if fresh { Ok(()) } else { Err(step_up(Demand { max_age: Some(*age), ..Demand::default() })) }
+            if principal.authenticated_within(*age) {
+                Ok(())
+            } else {
+                Err(step_up(Demand { max_age: Some(*age), ..Demand::default() }))
+            }
         }
         Rule::Acr(classes) => {
             let acr: Option<String> = principal.claim("acr");
@@ -137,20 +138,25 @@ fn inverted(judged: Judged) -> Judged {
     }
 }
 
-/// A refusal that is no verdict: the fault is ours, and must not become a yes by `not`.
+/// A refusal that is no verdict, such as a failed question or a policy written wrong: it must not become a yes by
+/// `not`.
 fn is_undecided(refusal: &AuthError) -> bool {
-    refusal.reason() == Reason::NotConfigured || refusal.is_transient()
+    !matches!(
+        refusal.reason(),
+        Reason::Forbidden | Reason::InsufficientScope | Reason::InsufficientUserAuthentication
+    )
 }
 
 /// Of several refusals that all stand, the one that more permission would help least. For want of a scope, all
 /// scopes that the policies need are named, so that the client can ask for them at once.
 fn gravest(refusals: impl IntoIterator<Item = AuthError>, policies: &[Require]) -> Option<AuthError> {
     let gravity = |refusal: &AuthError| match refusal.reason() {
-        Reason::NotConfigured => 4,
-        _ if refusal.is_transient() => 3,
-        Reason::InsufficientScope => 1,
         Reason::InsufficientUserAuthentication => 0,
-        _ => 2,
+        Reason::InsufficientScope => 1,
+        Reason::Forbidden => 2,
+        Reason::NotConfigured => 5,
+        _ if refusal.is_transient() => 4,
+        _ => 3,
     };
     let refusals: Vec<_> = refusals.into_iter().collect();
     let chosen = refusals.iter().max_by_key(|refusal| gravity(refusal))?.clone();
@@ -185,14 +191,16 @@ fn joined(refusals: &[AuthError]) -> Demand {
     all
 }
 
-/// Of several ways that are all closed, the one that the client can open.
+/// Of several ways that are all closed, the one that the client can open; but what could not be decided comes first,
+/// because that way may be open.
 fn most_helpful(refusals: impl IntoIterator<Item = AuthError>) -> AuthError {
     let rank = |refusal: &AuthError| match refusal.reason() {
         Reason::NotConfigured => 0,
         _ if refusal.is_transient() => 1,
-        Reason::InsufficientScope => 2,
-        Reason::InsufficientUserAuthentication => 3,
-        _ => 4,
+        _ if is_undecided(refusal) => 2,
+        Reason::InsufficientScope => 3,
+        Reason::InsufficientUserAuthentication => 4,
+        _ => 5,
     };
     refusals.into_iter().min_by_key(rank).unwrap_or_else(forbidden)
 }

@@ -11,7 +11,8 @@ use crate::verify::Principal;
 /// Policies by gRPC method, `/package.Service/Method`, as a layer around one service or a whole server.
 ///
 /// What happens to methods that are not listed is chosen first, so that a method which is added later is not open
-/// by accident.
+/// by accident. Put it around the server or the service itself: where a router has taken away a part of the path, no
+/// method is found.
 ///
 /// ```
 /// use tower_jwt_auth::{Require, RequireMethods};
@@ -44,9 +45,12 @@ impl RequireMethods {
     pub fn method(mut self, path: impl Into<String>, policy: Require) -> Self {
         let path = path.into();
         let parts = path.strip_prefix('/').and_then(|path| path.split_once('/'));
-        if !parts.is_some_and(|(service, method)| {
-            !service.is_empty() && !method.is_empty() && !method.contains('/')
-        }) {
+        // What cannot stand in a path would never match, and leave the method that was meant unlisted.
+        let is_name = |name: &str| {
+            !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'?' | b'#' | b'%'))
+        };
+        if !parts.is_some_and(|(service, method)| is_name(service) && is_name(method)) {
             // The method that was meant is not listed, so it is the unlisted ones that nobody may call.
             self.unlisted = Require::broken(ConfigError::new(
                 "RequireMethods::method",

@@ -89,10 +89,7 @@ impl Require {
     /// Scopes are compared whole. Who lacks one is told all that the operation needs (RFC 6750 section 3.1).
     pub fn scope(scope: impl Into<String>) -> Self {
         let scope = scope.into();
-        // RFC 6750 section 3: what may stand in a scope, and so in a challenge.
-        let legal = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
-        let scopes: Vec<&str> = scope.split(' ').collect();
-        if scopes.iter().all(|scope| !scope.is_empty() && scope.bytes().all(legal)) {
+        if scope.split(' ').all(is_word) {
             return Self::of(Rule::Scope(scope));
         }
         Self::broken(ConfigError::new(
@@ -132,7 +129,7 @@ impl Require {
 
     /// An authentication (`auth_time`) of at most this age when the token was verified (RFC 9470).
     ///
-    /// Who authenticated longer ago, or does not say when, is asked to do it again.
+    /// Whose token says longer ago, a time in the future, or nothing, is asked to authenticate again.
     pub fn max_auth_age(age: Duration) -> Self {
         Self::of(Rule::MaxAuthAge(age))
     }
@@ -143,13 +140,23 @@ impl Require {
         if classes.is_empty() {
             return Self::broken(ConfigError::new("Require::acr", "there is no class", "name at least one"));
         }
+        if let Some(class) = classes.iter().find(|class| !is_word(class)) {
+            return Self::broken(ConfigError::new(
+                "Require::acr",
+                format!("{class:?} is not one class"),
+                "use printable ASCII without spaces, quotes and backslashes, one class for each element",
+            ));
+        }
         Self::of(Rule::Acr(classes))
     }
 
     /// Asks another system, such as a database or a policy engine; `name` stands for the question in logs.
     ///
     /// It is asked only if nothing in memory has already decided. It must answer within half a second, in a tokio
-    /// runtime; if it fails or is late, the caller is refused with 503.
+    /// runtime; if it is late, the caller is refused with 503. An error is the refusal: give it
+    /// [`Reason::RevocationUnavailable`](crate::Reason::RevocationUnavailable) for a 503. It is no answer, so
+    /// [`Require::not`] does not make a yes of it, unless its reason is that of a policy that refuses (`forbidden`,
+    /// `insufficient_scope`, `insufficient_user_authentication`).
     ///
     /// ```
     /// # async fn owns(_: &str) -> std::io::Result<bool> { Ok(true) }
@@ -171,7 +178,7 @@ impl Require {
         Self::of(Rule::Ask { name: name.into(), question, deadline: DEADLINE })
     }
 
-    /// All of these.
+    /// All of these. Of none, everybody verified passes: mind a list that comes from a file.
     pub fn all(policies: impl IntoIterator<Item = Self>) -> Self {
         Self::of(Rule::All(policies.into_iter().collect()))
     }
@@ -181,7 +188,8 @@ impl Require {
         Self::of(Rule::Any(policies.into_iter().collect()))
     }
 
-    /// Everybody verified whom this refuses. What cannot be decided stays refused.
+    /// Everybody verified whom this refuses, never the anonymous. What cannot be decided stays refused: a question
+    /// that fails, a role without a place, a policy that is written wrong.
     #[allow(clippy::should_implement_trait)] // one way to compose, and it is not an operator
     pub fn not(policy: Self) -> Self {
         Self::of(Rule::Not(policy))
@@ -194,6 +202,11 @@ impl Require {
     pub fn decide(&self, principal: &Principal) -> NowOrLater<Result<(), AuthError>> {
         super::judge::decide(self, principal)
     }
+}
+
+/// RFC 6750 section 3: what may stand in one scope of a challenge, and so in a class, too.
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
 }
 
 impl fmt::Display for Require {

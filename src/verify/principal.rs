@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Extensions;
 use serde::de::DeserializeOwned;
@@ -174,6 +175,16 @@ impl Principal {
         serde_json::from_str(members.get(name)?.get()).ok()
     }
 
+    /// Whether the user authenticated at most this long before the token was verified. A time that lies in the
+    /// future, but for the authority's leeway, is no answer: it would be fresh for as long as it likes.
+    pub(crate) fn authenticated_within(&self, age: Duration) -> bool {
+        let now = self.verified_at();
+        self.auth_time().is_some_and(|authenticated| {
+            authenticated <= now.saturating_add(self.registered().leeway)
+                && now.saturating_since(authenticated) <= age
+        })
+    }
+
     fn registered(&self) -> &Registered {
         self.0.registered()
     }
@@ -203,6 +214,8 @@ pub(super) struct Registered {
     nbf: Option<UnixTime>,
     iat: Option<UnixTime>,
     verified_at: UnixTime,
+    /// How far the clock of the issuer may be ahead.
+    pub(super) leeway: Duration,
     roles: Option<Vec<Box<str>>>,
     only_scopes: Option<Arc<HashSet<String>>>,
 }
@@ -269,6 +282,7 @@ impl Registered {
             nbf: date(notes.get(jose::Slot::Nbf)),
             iat: date(notes.get(jose::Slot::Iat)),
             verified_at,
+            leeway: Duration::ZERO,
             roles: grants.roles(payload)?,
             only_scopes: grants.only_scopes.clone(),
             payload: payload.into(),

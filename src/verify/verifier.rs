@@ -207,7 +207,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let exp = authority.policy.check_claims(&notes, now)?;
         let claims =
             claims.map_err(|error| AuthError::new(Reason::InvalidClaim).with_source(Misfit::of(&error)))?;
-        Ok(Jwt::new(claims, Registered::new(text, &mut notes, &authority.grants, exp, now)?))
+        let mut registered = Registered::new(text, &mut notes, &authority.grants, exp, now)?;
+        registered.leeway = authority.policy.leeway;
+        Ok(Jwt::new(claims, registered))
     }
 }
 
