@@ -3,7 +3,7 @@
 // Usage: browser.mjs CHROMIUM PAGE_OF_THE_CHAT_WITH_TOKEN ADDRESS_OF_THE_BANK
 import { chromium } from "playwright-core";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,8 +19,12 @@ const evil = createServer((request, response) => {
 await once(evil.listen(0, "127.0.0.1"), "listening");
 const evilUrl = `http://127.0.0.1:${evil.address().port}`;
 
-// With a profile of its own: private windows keep cookies from other sites anyway, and it is not them that is tested.
+// A profile that sends cookies with the requests of other sites too. By its defaults this browser keeps most of them
+// back; it is not those that are tested.
 const profile = mkdtempSync(join(tmpdir(), "tower-jwt-auth-"));
+mkdirSync(join(profile, "Default"));
+const preferences = { profile: { block_third_party_cookies: false, cookie_controls_mode: 0 } };
+writeFileSync(join(profile, "Default", "Preferences"), JSON.stringify(preferences));
 const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const browser = await chromium.launchPersistentContext(profile, { executablePath, headless: true, args });
