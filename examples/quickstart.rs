@@ -1,4 +1,4 @@
-//! An axum service with a public, an optional and a protected route.
+//! An axum service with a public, an optional, a protected and an admin route.
 //!
 //! `cargo run --example quickstart`, then paste the `curl` lines that it prints. `PORT` changes the port.
 
@@ -8,7 +8,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tower_jwt_auth::{Jwt, JwtAuthLayer, TestIssuer, Verifier};
+use tower_jwt_auth::{Jwt, JwtAuthLayer, Require, TestIssuer, Verifier};
 use tracing_subscriber::filter::LevelFilter;
 
 /// The claims that this service reads. A token that lacks one of them is refused.
@@ -26,12 +26,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // A stand-in that signs with a key of its own. Real tokens come from your issuer, and you would write
     // `Authority::keys(KeySet::from_jwks(json)?).issuer("https://id.example.com").audience("quickstart")`.
     let issuer = TestIssuer::new("https://id.example.com").audience("quickstart");
-    let verifier = Verifier::<User>::new(issuer.authority())?;
+    let authority = issuer.authority().roles_at("/roles"); // where its tokens keep them
+    let verifier = Verifier::<User>::new(authority)?;
 
     let auth = JwtAuthLayer::new(verifier);
     let public = Router::new().route("/", get(|| async { "everybody may read this\n" }));
     let optional = Router::new().route("/hello", get(hello)).route_layer(auth.clone().optional());
-    let protected = Router::new().route("/me", get(me)).route_layer(auth);
+    let admin = get(admin).route_layer(Require::role("admin"));
+    let protected = Router::new().route("/me", get(me)).route("/admin", admin).route_layer(auth);
     let app = public.merge(optional).merge(protected);
 
     let port = std::env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
@@ -48,6 +50,11 @@ async fn me(user: Jwt<User>) -> Json<Value> {
     Json(json!({ "sub": user.sub, "name": user.name }))
 }
 
+/// Reached only with a good token that has the role.
+async fn admin(user: Jwt<User>) -> String {
+    format!("at your service, {}\n", user.name)
+}
+
 /// Reached with a good token or with none. A bad token is refused here too.
 async fn hello(user: Option<Jwt<User>>) -> String {
     format!("hello {}\n", user.map_or_else(|| "stranger".to_owned(), |user| user.name.clone()))
@@ -56,8 +63,8 @@ async fn hello(user: Option<Jwt<User>>) -> String {
 fn print_curl_lines(url: &str, issuer: &TestIssuer) {
     let bob = json!({ "sub": "bob", "name": "Bob" });
     let good = issuer.sign(&bob);
-    let expired =
-        issuer.sign(json!({ "sub": "bob", "name": "Bob", "iat": 1_699_999_400, "exp": 1_700_000_000 }));
+    let boss = issuer.sign(json!({ "sub": "alice", "name": "Alice", "roles": ["admin"] }));
+    let expired = issuer.sign(json!({ "sub": "bob", "name": "Bob", "exp": 1_700_000_000 }));
     // Signed with a key of somebody else, who claims to be our issuer and names our key.
     let mallory = TestIssuer::new("https://id.example.com").audience("quickstart");
     let forged = mallory.sign_with(json!({ "kid": issuer.kid() }), &bob);
@@ -70,6 +77,10 @@ fn print_curl_lines(url: &str, issuer: &TestIssuer) {
     println!("curl -i {url}/me -H 'Authorization: Bearer {expired}'\n");
     println!("# With a forged token: 401");
     println!("curl -i {url}/me -H 'Authorization: Bearer {forged}'\n");
+    println!("# The admin route as an admin: 200");
+    println!("curl -i {url}/admin -H 'Authorization: Bearer {boss}'\n");
+    println!("# The admin route with a good token of somebody who is none: 403");
+    println!("curl -i {url}/admin -H 'Authorization: Bearer {good}'\n");
     println!("# The public route, and the optional one without and with a token: 200");
     println!("curl -i {url}/");
     println!("curl -i {url}/hello");

@@ -29,16 +29,19 @@
 //! # The nouns
 //!
 //! ```text
-//! Authority ──▶ Verifier<C> ──▶ JwtAuthLayer<C, R> ──▶ Jwt<C> in the request's extensions
-//!  who may sign,  no HTTP inside    where the token is,    the proof that a token was verified
-//!  with what,                       optional or required,
+//! Authority ──▶ Verifier<C> ──▶ JwtAuthLayer<C, R> ──▶ Require ──▶ Jwt<C> in the request's extensions
+//!  who may sign,  no HTTP inside    where the token is,    who may      the proof that a token was verified
+//!  with what,                       optional or required,  do this
 //!  its policy                       what a refusal says
 //! ```
 //!
 //! * [`Authority`]: an issuer, its keys, and what its tokens must say. Two authorities cannot borrow each other's
 //!   keys, audiences or algorithms.
 //! * [`Verifier`]: a checked set of authorities. Cheap to clone, and usable without a server.
-//! * [`JwtAuthLayer`]: the middleware. [`JwtAuthLayer::optional`] lets the anonymous through, never a bad token.
+//! * [`JwtAuthLayer`]: the middleware. [`JwtAuthLayer::optional`] lets the anonymous through, never a bad token. The
+//!   token is in the `Authorization` header unless a [`TokenSource`] says otherwise.
+//! * [`Require`]: what a caller must be allowed to do, as a value. It is a layer for routes and services, a guard for
+//!   axum handlers ([`Allowed`]), and a map for gRPC methods ([`RequireMethods`]).
 //! * [`Jwt`]: the verified claims, as your type. Only a verifier makes one. [`Principal`] is the same token,
 //!   untyped.
 //! * [`KeySet`] and [`Secret`]: what signatures are checked with.
@@ -64,9 +67,39 @@
 //! | `cnf` | refused: the token is bound to a key that nobody asked for |
 //! | size | 16 KiB, before anything is decoded ([`Limits`]) |
 //!
+//! # Who may do what
+//!
+//! ```
+//! # async fn list() {}
+//! use axum::{Router, routing::get};
+//! use tower_jwt_auth::{Allowed, Claims, JwtAuthLayer, Policy, Require, Verifier};
+//!
+//! struct Admin;
+//!
+//! impl Policy for Admin {
+//!     fn require() -> Require {
+//!         Require::role("admin") // the authority says where roles are: `.roles_at("/roles")`
+//!     }
+//! }
+//!
+//! async fn purge(admin: Allowed<Admin>) -> String {
+//!     format!("purged by {}", admin.subject().unwrap_or_default())
+//! }
+//!
+//! fn app(verifier: Verifier<Claims>) -> Router {
+//!     Router::new()
+//!         .route("/orders", get(list).route_layer(Require::scope("orders:read")).delete(purge))
+//!         .layer(JwtAuthLayer::new(verifier))
+//! }
+//! ```
+//!
+//! Who lacks something is answered with 403 (or status 7), and the scope that would help. On a route without the layer
+//! a policy refuses everybody with 500. What no layer can cover is a handler that asks for nothing, on a router without
+//! a layer: it is open.
+//!
 //! # What it does not do
 //!
-//! It does not fetch keys, sign tokens for production, decide on scopes and roles, or read tokens from cookies.
+//! It does not fetch keys or sign tokens for production, and reads no token from a form body.
 //! Encrypted tokens (JWE), nested tokens, unsigned tokens and the JSON serialization are refused by design.
 //!
 //! # With tonic

@@ -1,6 +1,6 @@
 """Parties outside Rust against the examples. Called by `run`, which installs what this needs.
 
-Usage: check.py DIRECTORY_OF_EXAMPLES PROGRAM_THAT_ISSUES DIRECTORY_OF_NODE_SCRIPTS
+Usage: check.py DIRECTORY_OF_EXAMPLES PROGRAM_THAT_ISSUES DIRECTORY_OF_NODE_SCRIPTS CHROMIUM
 """
 
 import base64
@@ -19,7 +19,7 @@ import grpc
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-EXAMPLES, ISSUE, NODE = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+EXAMPLES, ISSUE, NODE, CHROMIUM = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), sys.argv[4]
 ISSUER, AUDIENCE = "https://id.example.com", "api"
 HMAC = ["HS256", "HS384", "HS512"]
 PUBLIC = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -37,14 +37,16 @@ def check(what, actual, expected):
 
 
 @contextlib.contextmanager
-def example(name, **variables):
-    """Runs an example until the block ends; gives its address and the lines it printed before."""
+def example(name, *arguments, **variables):
+    """Runs an example until the block ends; gives its address and the lines it printed before. Those that it
+    prints later are added when it has ended.
+    """
     clean = {k: v for k, v in os.environ.items() if not k.startswith("JWT_")}
     process = subprocess.Popen(
-        [EXAMPLES / name], env=clean | {"PORT": "0"} | variables, stdout=subprocess.PIPE, text=True
+        [EXAMPLES / name, *arguments], env=clean | {"PORT": "0"} | variables, stdout=subprocess.PIPE, text=True
     )
+    lines = []
     try:
-        lines = []
         for line in process.stdout:
             if line.startswith("listening on http://"):
                 yield line.split("//")[1].strip(), lines
@@ -53,6 +55,7 @@ def example(name, **variables):
         raise SystemExit(f"{name} ended before it listened")
     finally:
         process.kill()
+        lines.extend(line.strip() for line in process.stdout)
         process.wait()
 
 
@@ -173,11 +176,44 @@ def tokens_of_ours():
         check(f"{one['alg']} of ours is accepted by PyJWT", verdict, "bob")
 
 
+def a_browser():
+    with example("websocket") as (_, chat), example("cookie", "--embedded") as (bank, requests):
+        page = next(line.split(": ")[1] for line in chat if "#" in line)
+        seen = json.loads(node("browser.mjs", CHROMIUM, page, f"http://{bank}"))
+    print(f"      the browser is Chromium {seen['version']}")
+    inside = ["open, protocol chat", "bob: hello"]
+    check("a page with the token as sub-protocol gets in, and `ws.protocol` is chat", seen["chat"], inside)
+    check("a page without a token does not get in", seen["chatWithoutToken"], ["closed 1006"])
+
+    # What the server received, so that it is sure that the cookie was sent where it is refused.
+    own, other = f"http://{bank}", seen["evilUrl"]
+    received = [line for line in requests if "/transfer" in line or "/socket" in line]
+    for line in received:
+        print(f"      received: {line}")
+    received = iter([line.split(", ") for line in received])
+
+    def came(what, page_saw, expected_saw, request, origin, answer):
+        line = next(received, ["nothing"] * 4)
+        got = (page_saw, line[0], line[1], line[-1])
+        check(what, got, (expected_saw, request, "cookie sent", f"origin {origin}: {answer}"))
+
+    came("same origin: POST by cookie", seen["transfer"], "/transfer 200 transferred for bob",
+         "POST /transfer", own, "200")
+    came("same origin: WebSocket by cookie", seen["socket"], "hello bob", "GET /socket", own, "101")
+    came("another site: fetch with the cookie is refused", seen["crossSiteFetch"], 403,
+         "POST /transfer", other, "403 cross_site")
+    came("another site: WebSocket with the cookie is refused", seen["crossSiteSocket"], "closed",
+         "GET /socket", other, "403 cross_site")
+    came("another site: form with the cookie is refused", seen["crossSiteForm"], 403,
+         "POST /transfer", other, "403 cross_site")
+
+
 # So that the servers are ended whatever ends this program.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 grpc_of_another_maker()
 tokens_of_others("PyJWT", keys_of_pyjwt())
 tokens_of_others("jose", json.loads(node("jose.mjs", "sign")))
 tokens_of_ours()
+a_browser()
 print(f"{passed} passed, {failed} failed")
 sys.exit(1 if failed else 0)

@@ -96,8 +96,10 @@ async fn curl(line: &str) -> Answer {
 #[tokio::test]
 async fn quickstart_answers_its_curl_lines() {
     let quickstart = Running::start(&mut example("quickstart"));
-    let [good, without, expired, forged, public, stranger, greeted] = quickstart.curl_lines()[..] else {
-        panic!("seven lines were expected: {:?}", quickstart.lines);
+    let [good, without, expired, forged, admin, no_admin, public, stranger, greeted] =
+        quickstart.curl_lines()[..]
+    else {
+        panic!("nine lines were expected: {:?}", quickstart.lines);
     };
     let accepted = curl(good).await;
     assert_eq!(accepted.status, 200);
@@ -106,6 +108,10 @@ async fn quickstart_answers_its_curl_lines() {
     assert_eq!(curl(without).await.parts(), (401, Some("Bearer realm=\"api\""), ""));
     assert_eq!(curl(expired).await.parts(), (401, Some(INVALID), ""));
     assert_eq!(curl(forged).await.parts(), (401, Some(INVALID), ""));
+    assert_eq!(curl(admin).await.parts(), (200, None, "at your service, Alice\n"));
+    assert_eq!(curl(no_admin).await.parts(), (403, None, ""));
+    let anonymous = without.replace("/me", "/admin");
+    assert_eq!(curl(&anonymous).await.parts(), (401, Some("Bearer realm=\"api\""), ""));
     assert_eq!(curl(public).await.parts(), (200, None, "everybody may read this\n"));
     assert_eq!(curl(stranger).await.parts(), (200, None, "hello stranger\n"));
     assert_eq!(curl(greeted).await.parts(), (200, None, "hello Bob\n"));
