@@ -48,7 +48,9 @@ impl RequireMethods {
         // What cannot stand in a path would never match, and leave the method that was meant unlisted.
         let is_name = |name: &str| {
             !name.is_empty()
-                && name.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'?' | b'#' | b'%'))
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'?' | b'#' | b'%'))
         };
         if !parts.is_some_and(|(service, method)| is_name(service) && is_name(method)) {
             // The method that was meant is not listed, so it is the unlisted ones that nobody may call.
