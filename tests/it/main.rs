@@ -10,7 +10,9 @@
 
 mod advisories;
 mod answers;
+mod authorization;
 mod compose;
+mod coverage;
 mod examples;
 mod extensions;
 mod generic;
