@@ -164,7 +164,9 @@ impl Wire {
             }),
             Self::Append(segment, more) => change(&mut segments, segment, &|text| text.push_str(more)),
             Self::Empty(segment) => change(&mut segments, segment, &String::clear),
-            Self::Cut(segment) => change(&mut segments, segment, &|text| drop(text.pop())),
+            Self::Cut(segment) => change(&mut segments, segment, &|text| {
+                text.pop();
+            }),
             Self::NewSegment(at, text) => segments.insert(at % (count + 1), text.to_owned()),
             Self::NoSegment(at) => drop(segments.remove(at % count)),
             Self::Around(before, after) => return format!("{before}{token}{after}"),
