@@ -104,8 +104,9 @@ impl TokenSource {
     ///
     /// Browsers send cookies with requests that other sites start, so how to tell those must be decided here. All
     /// `Cookie` lines are read, and a name that stands twice is refused. If the token is refused, the answer also
-    /// clears the cookie (for the path `/`), so that a stale one does not lock its user out; do not put the layer
-    /// around the login route itself, where a cookie must not decide anything.
+    /// clears the cookie (for the path `/` and this host only; one that was set with `Domain` or another path stays),
+    /// so that a stale one does not lock its user out; do not put the layer around the login route itself, where a
+    /// cookie must not decide anything.
     ///
     /// # Errors
     /// If the name cannot be that of a cookie.
@@ -223,7 +224,8 @@ impl fmt::Debug for TokenSource {
 /// The one credential of a request; `None` if no source has one.
 ///
 /// # Errors
-/// `malformed_request` if there are two, or what a source found is not of its grammar.
+/// `malformed_request` if there are two, or what a source found is not of its grammar; `cross_site` if it is a
+/// cookie that another site sent along.
 pub(super) fn find<'r>(
     sources: &[TokenSource],
     request: &RequestHead<'r>,
@@ -234,10 +236,17 @@ pub(super) fn find<'r>(
             if found.is_some() {
                 return Err(Reason::MalformedRequest.into());
             }
-            found = Some(one);
+            found = Some((source, one));
         }
     }
-    Ok(found)
+    let Some((source, found)) = found else { return Ok(None) };
+    match &source.0 {
+        // It counts only if it is the only credential, so this is asked last.
+        #[cfg(feature = "cookie")]
+        Kind::Cookie(cookie) => cookie.check(request)?,
+        _ => {}
+    }
+    Ok(Some(found))
 }
 
 /// Takes the credential out of the request: of every source if `all`, else of those that must never go further.
