@@ -5,7 +5,7 @@ mod authorization;
 mod cookie;
 #[cfg(feature = "cookie")]
 mod csrf;
-mod header;
+pub(super) mod header;
 mod query;
 mod websocket;
 
@@ -180,9 +180,7 @@ impl TokenSource {
     fn remove<B>(&self, request: &mut Request<B>) {
         match &self.0 {
             Kind::Bearer => authorization::remove(request.headers_mut()),
-            Kind::Header { name, .. } => {
-                request.headers_mut().remove(name);
-            }
+            Kind::Header { name, .. } => header::remove(request.headers_mut(), name),
             #[cfg(feature = "cookie")]
             Kind::Cookie(cookie) => cookie.remove(request.headers_mut()),
             Kind::Query(name) => query::remove(request.uri_mut(), name),
