@@ -66,7 +66,7 @@
 //!
 //! # What it does not do
 //!
-//! It does not fetch keys, sign tokens for production, decide on scopes and roles, or read tokens from cookies.
+//! It does not fetch keys or sign tokens for production. It does not read tokens from form bodies, by design.
 //! Encrypted tokens (JWE), nested tokens, unsigned tokens and the JSON serialization are refused by design.
 //!
 //! # With tonic

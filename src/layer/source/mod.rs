@@ -83,7 +83,7 @@ impl TokenSource {
     /// A header of its own that holds the token and nothing else, such as `Cf-Access-Jwt-Assertion`.
     ///
     /// # Errors
-    /// If the name is not that of a header, or is one with a meaning of its own.
+    /// If the name is not that of a header, or is one that another source reads.
     pub fn header(name: impl AsRef<str>) -> Result<Self, ConfigError> {
         let name = header::checked_name(name.as_ref())?;
         Ok(Self(Kind::Header { name, prefix: None }))
@@ -93,7 +93,7 @@ impl TokenSource {
     /// compared without case; a value without it is refused.
     ///
     /// # Errors
-    /// If the name is not that of a header, is one with a meaning of its own, or the prefix is not a word.
+    /// If the name is not that of a header, is one that another source reads, or the prefix is not a word.
     pub fn header_with_prefix(name: impl AsRef<str>, prefix: impl Into<String>) -> Result<Self, ConfigError> {
         let name = header::checked_name(name.as_ref())?;
         let prefix = header::checked_prefix(prefix.into())?;
@@ -118,8 +118,9 @@ impl TokenSource {
     /// A parameter of the query. The name says the risk: URLs end up in logs, histories and `Referer` headers, and
     /// OAuth 2.1 forbids it.
     ///
-    /// The parameter is taken out of the request before the inner service sees it, so what traces inside does not
-    /// record it; what traces outside does. Use [`redacted_uri`](crate::redacted_uri) there.
+    /// The parameter is taken out of the request's URI before the inner service sees it, so what traces inside does
+    /// not record it. What traces outside does, and so does axum's `OriginalUri`, a copy that a router made before:
+    /// use [`redacted_uri`](crate::redacted_uri) there.
     #[must_use]
     pub fn insecure_query(name: impl Into<String>) -> Self {
         Self(Kind::Query(name.into().into()))
@@ -133,7 +134,7 @@ impl TokenSource {
     /// ```
     ///
     /// The client must offer a second, real protocol. The inner service sees only that one, so the token is never
-    /// echoed. It counts only in a WebSocket handshake.
+    /// echoed. It counts only in a handshake: with an `Upgrade` header, or as an extended CONNECT (RFC 8441).
     ///
     /// # Errors
     /// If the prefix has a character that a protocol must not have.
@@ -141,7 +142,9 @@ impl TokenSource {
         Ok(Self(Kind::WebSocket(websocket::checked_prefix(prefix.into())?.into())))
     }
 
-    /// A place that only you know: gives the token, `None` if there is no credential, or a refusal.
+    /// A place that only you know: gives the token, `None` if there is no credential, or a refusal. What it reads
+    /// stays in the request, also where [`JwtAuthLayer::remove_credential`](crate::JwtAuthLayer::remove_credential)
+    /// takes all other credentials out.
     ///
     /// ```
     /// use tower_jwt_auth::{RequestHead, TokenSource};
