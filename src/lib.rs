@@ -99,7 +99,7 @@
 //!
 //! # What it does not do
 //!
-//! It does not fetch keys or sign tokens for production, and reads no token from a form body.
+//! It does not fetch keys or sign tokens for production. It does not read tokens from form bodies, by design.
 //! Encrypted tokens (JWE), nested tokens, unsigned tokens and the JSON serialization are refused by design.
 //!
 //! # With tonic

@@ -12,12 +12,23 @@ use crate::reason::Reason;
 use crate::trace;
 use crate::verify::Principal;
 
-type Judged = Result<(), AuthError>;
+type Judged = Result<(), No>;
 
-pub(super) fn decide(policy: &Require, principal: &Principal) -> NowOrLater<Judged> {
+/// A refusal within a policy.
+#[derive(Clone)]
+struct No {
+    error: AuthError,
+    /// False for what is no verdict: a failed question, a policy written wrong. It must not become a yes by `not`.
+    decided: bool,
+}
+
+pub(super) fn decide(policy: &Require, principal: &Principal) -> NowOrLater<Result<(), AuthError>> {
     match judge(policy, principal) {
-        Some(judged) => NowOrLater::ready(judged),
-        None => NowOrLater::later(ask(policy.clone(), principal.clone())),
+        Some(judged) => NowOrLater::ready(judged.map_err(|no| no.error)),
+        None => {
+            let asked = ask(policy.clone(), principal.clone());
+            NowOrLater::later(async move { asked.await.map_err(|no| no.error) })
+        }
     }
 }
 
@@ -27,14 +38,18 @@ fn judge(policy: &Require, principal: &Principal) -> Option<Judged> {
         Rule::Authenticated => Ok(()),
         Rule::Scope(scope) => {
             let has = |wanted: &str| principal.scopes().any(|scope| scope == wanted);
-            if scope.split(' ').all(has) { Ok(()) } else { Err(AuthError::insufficient_scope(scope.clone())) }
+            if scope.split(' ').all(has) {
+                Ok(())
+            } else {
+                Err(decided(AuthError::insufficient_scope(scope.clone())))
+            }
         }
         Rule::Role(role) => match principal.roles() {
             Ok(mut roles) => allowed(roles.any(|one| one == role)),
-            Err(not_configured) => Err(not_configured),
+            Err(not_configured) => Err(undecided(not_configured)),
         },
         Rule::Issuer(issuer) => allowed(principal.issuer() == Some(issuer)),
-        Rule::That { holds, .. } => holds(principal).and_then(allowed),
+        Rule::That { holds, .. } => holds(principal).map_err(undecided).and_then(allowed),
         Rule::MaxAuthAge(age) => {
             if principal.authenticated_within(*age) {
                 Ok(())
@@ -74,7 +89,7 @@ fn judge(policy: &Require, principal: &Principal) -> Option<Judged> {
         Rule::Not(policy) => inverted(judge(policy, principal)?),
         Rule::Broken(_error) => {
             trace::error!(error = %_error, "a policy is written wrong, so it lets nobody pass");
-            Err(AuthError::new(Reason::NotConfigured))
+            Err(undecided(AuthError::new(Reason::NotConfigured)))
         }
     })
 }
@@ -89,15 +104,15 @@ fn ask(policy: Require, principal: Principal) -> Pin<Box<dyn Future<Output = Jud
             Rule::Ask { question, deadline, name: _name } => {
                 let answer = deadline::within(*deadline, question(principal.clone())).await;
                 if let Err(_error) = &answer {
-                    trace::warn!(question = _name.as_str(), reason = %_error.reason(), "a policy could not be decided");
+                    trace::warn!(question = _name.as_str(), reason = %_error.reason(), "a question was not answered");
                 }
-                answer.and_then(allowed)
+                answer.map_err(undecided).and_then(allowed)
             }
             Rule::All(policies) => {
                 for policy in policies {
                     ask(policy.clone(), principal.clone())
                         .await
-                        .map_err(|refusal| gravest([refusal], policies).unwrap_or_else(forbidden))?;
+                        .map_err(|no| gravest([no], policies).unwrap_or_else(forbidden))?;
                 }
                 Ok(())
             }
@@ -122,50 +137,48 @@ fn allowed(yes: bool) -> Judged {
     if yes { Ok(()) } else { Err(forbidden()) }
 }
 
-fn forbidden() -> AuthError {
-    AuthError::new(Reason::Forbidden)
+const fn decided(error: AuthError) -> No {
+    No { error, decided: true }
 }
 
-fn step_up(demand: Demand) -> AuthError {
-    AuthError::new(Reason::InsufficientUserAuthentication).with_demand(demand)
+const fn undecided(error: AuthError) -> No {
+    No { error, decided: false }
+}
+
+fn forbidden() -> No {
+    decided(AuthError::new(Reason::Forbidden))
+}
+
+fn step_up(demand: Demand) -> No {
+    decided(AuthError::new(Reason::InsufficientUserAuthentication).with_demand(demand))
 }
 
 fn inverted(judged: Judged) -> Judged {
     match judged {
         Ok(()) => Err(forbidden()),
-        Err(refusal) if is_undecided(&refusal) => Err(refusal),
-        Err(_) => Ok(()),
+        Err(no) if no.decided => Ok(()),
+        Err(undecided) => Err(undecided),
     }
-}
-
-/// A refusal that is no verdict, such as a failed question or a policy written wrong: it must not become a yes by
-/// `not`.
-fn is_undecided(refusal: &AuthError) -> bool {
-    !matches!(
-        refusal.reason(),
-        Reason::Forbidden | Reason::InsufficientScope | Reason::InsufficientUserAuthentication
-    )
 }
 
 /// Of several refusals that all stand, the one that more permission would help least. For want of a scope, all
 /// scopes that the policies need are named, so that the client can ask for them at once.
-fn gravest(refusals: impl IntoIterator<Item = AuthError>, policies: &[Require]) -> Option<AuthError> {
-    let gravity = |refusal: &AuthError| match refusal.reason() {
+fn gravest(refusals: impl IntoIterator<Item = No>, policies: &[Require]) -> Option<No> {
+    let gravity = |no: &&No| match no.error.reason() {
         Reason::InsufficientUserAuthentication => 0,
         Reason::InsufficientScope => 1,
         Reason::Forbidden => 2,
         Reason::NotConfigured => 5,
-        _ if refusal.is_transient() => 4,
+        _ if no.error.is_transient() => 4,
         _ => 3,
     };
     let refusals: Vec<_> = refusals.into_iter().collect();
-    let chosen = refusals.iter().max_by_key(|refusal| gravity(refusal))?.clone();
-    Some(match chosen.reason() {
-        Reason::InsufficientScope => {
+    let error = match refusals.iter().max_by_key(gravity)?.error.clone() {
+        error if error.reason() == Reason::InsufficientScope => {
             let mut scopes: Vec<&str> = Vec::new();
             // A branch of an `any` within is not needed by all, so what it lacks comes from its own refusal.
-            let lacking =
-                refusals.iter().filter_map(AuthError::required_scope).flat_map(|scope| scope.split(' '));
+            let lacking = refusals.iter().filter_map(|no| no.error.required_scope());
+            let lacking = lacking.flat_map(|scope| scope.split(' '));
             for scope in policies.iter().flat_map(needed_scopes).chain(lacking) {
                 if !scopes.contains(&scope) {
                     scopes.push(scope);
@@ -173,15 +186,16 @@ fn gravest(refusals: impl IntoIterator<Item = AuthError>, policies: &[Require]) 
             }
             AuthError::insufficient_scope(scopes.join(" "))
         }
-        Reason::InsufficientUserAuthentication => step_up(joined(&refusals)),
-        _ => chosen,
-    })
+        error if error.reason() == Reason::InsufficientUserAuthentication => step_up(joined(&refusals)).error,
+        error => error,
+    };
+    Some(No { error, decided: refusals.iter().all(|no| no.decided) })
 }
 
 /// Age and class are both told if both are lacking.
-fn joined(refusals: &[AuthError]) -> Demand {
+fn joined(refusals: &[No]) -> Demand {
     let mut all = Demand::default();
-    for demand in refusals.iter().filter_map(AuthError::demand) {
+    for demand in refusals.iter().filter_map(|no| no.error.demand()) {
         all.acr_values = all.acr_values.or_else(|| demand.acr_values.clone());
         all.max_age = match (all.max_age, demand.max_age) {
             (Some(one), Some(other)) => Some(one.min(other)),
@@ -193,11 +207,11 @@ fn joined(refusals: &[AuthError]) -> Demand {
 
 /// Of several ways that are all closed, the one that the client can open; but what could not be decided comes first,
 /// because that way may be open.
-fn most_helpful(refusals: impl IntoIterator<Item = AuthError>) -> AuthError {
-    let rank = |refusal: &AuthError| match refusal.reason() {
+fn most_helpful(refusals: impl IntoIterator<Item = No>) -> No {
+    let rank = |no: &No| match no.error.reason() {
         Reason::NotConfigured => 0,
-        _ if refusal.is_transient() => 1,
-        _ if is_undecided(refusal) => 2,
+        _ if no.error.is_transient() => 1,
+        _ if !no.decided => 2,
         Reason::InsufficientScope => 3,
         Reason::InsufficientUserAuthentication => 4,
         _ => 5,

@@ -101,12 +101,22 @@ impl Require {
 
     /// This role, at the place that the authority names with [`Authority::roles_at`](crate::Authority::roles_at).
     pub fn role(role: impl Into<String>) -> Self {
-        Self::of(Rule::Role(role.into()))
+        match role.into() {
+            role if role.is_empty() => {
+                Self::broken(ConfigError::new("Require::role", "the role is empty", "name the role"))
+            }
+            role => Self::of(Rule::Role(role)),
+        }
     }
 
     /// A token of this issuer, exactly.
     pub fn issuer(issuer: impl Into<String>) -> Self {
-        Self::of(Rule::Issuer(issuer.into()))
+        match issuer.into() {
+            issuer if issuer.is_empty() => {
+                Self::broken(ConfigError::new("Require::issuer", "the issuer is empty", "name the issuer"))
+            }
+            issuer => Self::of(Rule::Issuer(issuer)),
+        }
     }
 
     /// Whatever your claims say: a predicate over the claims type of the layer.
@@ -153,10 +163,9 @@ impl Require {
     /// Asks another system, such as a database or a policy engine; `name` stands for the question in logs.
     ///
     /// It is asked only if nothing in memory has already decided. It must answer within half a second, in a tokio
-    /// runtime; if it is late, the caller is refused with 503. An error is the refusal: give it
-    /// [`Reason::RevocationUnavailable`](crate::Reason::RevocationUnavailable) for a 503. It is no answer, so
-    /// [`Require::not`] does not make a yes of it, unless its reason is that of a policy that refuses (`forbidden`,
-    /// `insufficient_scope`, `insufficient_user_authentication`).
+    /// runtime; if it is late, the caller is refused with 503. A no is `Ok(false)`. An error is the refusal itself: give
+    /// it [`Reason::RevocationUnavailable`](crate::Reason::RevocationUnavailable) for a 503. It is no answer, so
+    /// [`Require::not`] never makes a yes of it.
     ///
     /// ```
     /// # async fn owns(_: &str) -> std::io::Result<bool> { Ok(true) }
@@ -178,9 +187,17 @@ impl Require {
         Self::of(Rule::Ask { name: name.into(), question, deadline: DEADLINE })
     }
 
-    /// All of these. Of none, everybody verified passes: mind a list that comes from a file.
+    /// All of these. An empty list is a mistake, and lets nobody pass: it may come from a file that was not read.
     pub fn all(policies: impl IntoIterator<Item = Self>) -> Self {
-        Self::of(Rule::All(policies.into_iter().collect()))
+        let policies: Vec<_> = policies.into_iter().collect();
+        if policies.is_empty() {
+            return Self::broken(ConfigError::new(
+                "Require::all",
+                "there is no policy in it",
+                "name at least one; Require::authenticated() takes any verified token",
+            ));
+        }
+        Self::of(Rule::All(policies))
     }
 
     /// At least one of these. Of none, nobody passes.
@@ -220,7 +237,7 @@ impl fmt::Display for Require {
             Rule::MaxAuthAge(age) => write!(f, "max_auth_age({age:?})"),
             Rule::Acr(classes) => write!(f, "acr({})", classes.join(" ")),
             Rule::Ask { name, .. } => write!(f, "ask({name:?})"),
-            Rule::All(policies) => list(f, policies, " and ", "everybody"),
+            Rule::All(policies) => list(f, policies, " and ", "nobody"),
             Rule::Any(policies) => list(f, policies, " or ", "nobody"),
             Rule::Not(policy) => write!(f, "not {policy}"),
             Rule::Broken(error) => write!(f, "broken({error})"),

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use http::header::CONNECTION;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::source::{self, TokenSource};
+use super::source::{self, TokenSource, header};
 use crate::error::{AuthError, ConfigError};
 use crate::reason::Reason;
 use crate::trace;
@@ -73,10 +74,11 @@ impl Forward {
     fn headers(&self, principal: &Principal) -> Result<Vec<(HeaderName, HeaderValue)>, AuthError> {
         let mut headers = Vec::with_capacity(self.claims.len());
         for (header, claim) in &self.claims {
-            let Some(value) = principal.claim::<Value>(claim).filter(|value| !value.is_null()) else {
+            // What serde_json cannot read is there all the same: a lone surrogate, or a number out of range.
+            let Some(raw) = principal.claim::<Box<RawValue>>(claim).filter(|raw| raw.get() != "null") else {
                 continue;
             };
-            let value = text_of(&value)
+            let value = text_of(raw.get())
                 .filter(|text| text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && text.trim() == text)
                 .and_then(|text| HeaderValue::try_from(text).ok())
                 .ok_or_else(|| AuthError::new(Reason::InvalidClaim).with_claim(claim.clone()))?;
@@ -102,57 +104,61 @@ impl Forwarded {
 }
 
 /// Names that a gateway must not make up from claims.
-const HEADERS_OF_HTTP: [&str; 12] = [
+const HEADERS_OF_HTTP: [&str; 15] = [
     "authorization",
     "connection",
     "content-length",
     "content-type",
     "cookie",
+    "expect",
     "host",
+    "keep-alive",
     "origin",
     "proxy-authorization",
+    "proxy-connection",
     "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
 ];
 
-/// Strings, numbers and booleans as they are; an array of strings joined by commas, if none has one.
-fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(yes) => Some(yes.to_string()),
+/// Strings, numbers and booleans as they are; an array of strings joined by commas, if a list can hold each.
+fn text_of(raw: &str) -> Option<String> {
+    match serde_json::from_str(raw).ok()? {
+        Value::String(text) => Some(text),
+        // Its own digits: a long one would lose some.
+        Value::Number(_) | Value::Bool(_) => Some(raw.to_owned()),
         Value::Array(elements) => {
+            let whole = |text: &&str| !text.is_empty() && !text.contains(',') && text.trim() == *text;
             let texts: Option<Vec<&str>> =
-                elements.iter().map(|element| element.as_str().filter(|text| !text.contains(','))).collect();
+                elements.iter().map(|element| element.as_str().filter(whole)).collect();
             texts.map(|texts| texts.join(","))
         }
         Value::Null | Value::Object(_) => None,
     }
 }
 
-/// Removes every inbound copy of our headers: twins with underscores, and the mention in `Connection` that would
-/// make the next proxy remove ours.
+/// Removes every inbound copy of our headers: twins of their names, and the mention in `Connection` that would make the
+/// next proxy remove ours.
 fn remove_forged(headers: &mut HeaderMap, claims: &[(HeaderName, String)]) {
-    let ours = |name: &str| {
-        let folded = name.trim().replace('_', "-");
-        claims.iter().any(|(header, _)| header.as_str().eq_ignore_ascii_case(&folded))
-    };
-    let forged: Vec<HeaderName> = headers.keys().filter(|name| ours(name.as_str())).cloned().collect();
-    for name in forged {
-        headers.remove(name);
+    for (name, _) in claims {
+        header::remove(headers, name);
     }
-    let mentions = |line: &HeaderValue| line.to_str().is_ok_and(|text| text.split(',').any(ours));
-    if !headers.get_all(CONNECTION).iter().any(mentions) {
+    let ours =
+        |option: &[u8]| claims.iter().any(|(name, _)| name.as_str().as_bytes().eq_ignore_ascii_case(option));
+    let options = |line: &HeaderValue| -> Vec<Vec<u8>> {
+        line.as_bytes().split(|byte| *byte == b',').map(|option| option.trim_ascii().to_vec()).collect()
+    };
+    let lines: Vec<Vec<Vec<u8>>> = headers.get_all(CONNECTION).iter().map(options).collect();
+    if !lines.iter().flatten().any(|option| ours(option)) {
         return;
     }
-    let lines: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
     headers.remove(CONNECTION);
-    for line in lines {
-        let Ok(text) = line.to_str() else { continue };
-        let others: Vec<&str> = text.split(',').map(str::trim).filter(|name| !ours(name)).collect();
-        if let Some(value) = HeaderValue::try_from(others.join(", ")).ok().filter(|value| !value.is_empty()) {
+    for mut options in lines {
+        options.retain(|option| !option.is_empty() && !ours(option));
+        if let Some(value) =
+            HeaderValue::from_bytes(&options.join(&b", "[..])).ok().filter(|value| !value.is_empty())
+        {
             headers.append(CONNECTION, value);
         }
     }

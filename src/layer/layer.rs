@@ -85,7 +85,7 @@ impl<C, R> JwtAuthLayer<C, R> {
     }
 
     /// Takes the credential out of requests before the inner service sees them: for gateways, so that a token goes
-    /// no further than its audience.
+    /// no further than its audience. What a source of your own reads stays: only you know where it is.
     pub fn remove_credential(mut self) -> Self {
         self.settings_mut().forward.remove_credential = true;
         self
@@ -95,7 +95,7 @@ impl<C, R> JwtAuthLayer<C, R> {
     ///
     /// Every inbound copy of the header is removed first, of anonymous requests too, and with underscores in its
     /// name. Strings, numbers and booleans are written as they are, an array of strings joined by commas; a token
-    /// whose claim cannot be written so is refused.
+    /// whose claim cannot be written so in ASCII is refused. A claim that is absent or null has no header.
     ///
     /// # Errors
     /// If the name is not that of a header, has an underscore, has a meaning in HTTP, or is set already.

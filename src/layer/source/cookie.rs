@@ -40,10 +40,9 @@ impl CookieSource {
 
     pub(super) fn find<'r>(&self, request: &RequestHead<'r>) -> Result<Option<Found<'r>>, AuthError> {
         let mut values = Vec::new();
+        // Other cookies may be any bytes; only ours has to be readable.
         for line in request.headers().get_all(COOKIE) {
-            // Other cookies may be anything; only ours has to be readable.
-            let text = line.to_str().map_err(|_| Reason::MalformedRequest)?;
-            values.extend(pairs(text).filter(|(name, _)| *name == self.name).map(|(_, value)| value));
+            values.extend(cookies(line).filter_map(|cookie| self.value_of(cookie)));
         }
         let token = match values.as_slice() {
             [] => return Ok(None),
@@ -51,12 +50,16 @@ impl CookieSource {
             // Another path or domain has set the same name: there is no telling whose token is whose.
             _ => return Err(Reason::MalformedRequest.into()),
         };
-        self.csrf.check(request)?;
-        let refused = || AuthError::new(Reason::MalformedRequest).with_cookie(self.clear.clone());
-        if !is_token68(token) {
-            return Err(refused());
-        }
+        let token = std::str::from_utf8(token).ok().filter(|token| is_token68(token));
+        let token =
+            token.ok_or_else(|| AuthError::new(Reason::MalformedRequest).with_cookie(self.clear.clone()))?;
         Ok(Some(Found { token: Cow::Borrowed(token), clear_cookie: Some(self.clear.clone()) }))
+    }
+
+    /// # Errors
+    /// `cross_site` for a request that must be taken for another site's.
+    pub(super) fn check(&self, request: &RequestHead<'_>) -> Result<(), Reason> {
+        self.csrf.check(request)
     }
 
     /// Leaves all other cookies.
@@ -64,23 +67,28 @@ impl CookieSource {
         let lines: Vec<HeaderValue> = headers.get_all(COOKIE).iter().cloned().collect();
         headers.remove(COOKIE);
         for line in lines {
-            let Ok(text) = line.to_str() else { continue };
-            let others: Vec<String> = pairs(text)
-                .filter(|(name, _)| *name != self.name)
-                .map(|(name, value)| format!("{name}={value}"))
+            let others: Vec<&[u8]> = cookies(&line)
+                .filter(|cookie| !cookie.is_empty() && self.value_of(cookie).is_none())
                 .collect();
             if let Some(value) =
-                HeaderValue::try_from(others.join("; ")).ok().filter(|value| !value.is_empty())
+                HeaderValue::from_bytes(&others.join(&b"; "[..])).ok().filter(|value| !value.is_empty())
             {
                 headers.append(COOKIE, value);
             }
         }
     }
+
+    /// The value, if this is our cookie.
+    fn value_of<'c>(&self, cookie: &'c [u8]) -> Option<&'c [u8]> {
+        let mut halves = cookie.splitn(2, |byte| *byte == b'=');
+        let (name, value) = (halves.next()?, halves.next()?);
+        (name.trim_ascii() == self.name.as_bytes()).then(|| value.trim_ascii())
+    }
 }
 
-/// Names and values; what has no `=` is no cookie of ours.
-fn pairs(line: &str) -> impl Iterator<Item = (&str, &str)> {
-    line.split(';').filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.trim(), value.trim()))
+/// What stands between the semicolons of a line, whatever it is.
+fn cookies(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    line.as_bytes().split(|byte| *byte == b';').map(<[u8]>::trim_ascii)
 }
 
 impl fmt::Debug for CookieSource {

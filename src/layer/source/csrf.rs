@@ -31,6 +31,10 @@ impl Csrf {
     ///
     /// A safe method must not change anything in your service. An upgrade counts as unsafe, whatever its method.
     /// A request with neither header is refused where it is unsafe: every browser of today sends one of them.
+    ///
+    /// `Origin` is compared with the host and port that the request names (`Host`, or `:authority` in HTTP/2), not
+    /// with the scheme, which a proxy that ends TLS keeps to itself: send `Strict-Transport-Security`. If your proxy
+    /// rewrites `Host`, name the public origin with [`trust`](Self::trust).
     #[must_use]
     pub const fn same_origin() -> Self {
         Self(Some(Vec::new()))
@@ -77,9 +81,11 @@ impl Csrf {
             (Some("same-origin" | "none"), _) => Ok(()),
             (Some(_), _) | (None, None) => Err(Reason::CrossSite),
             (None, Some(origin)) => {
-                let host = host_of(request.uri(), request.headers());
-                let authority = origin.split_once("://").map(|(_, authority)| authority);
-                if host.is_some() && authority == host { Ok(()) } else { Err(Reason::CrossSite) }
+                let host = match request.uri().authority() {
+                    Some(authority) => Some(authority.as_str()),
+                    None => only(request.headers(), &HOST)?,
+                };
+                if host.is_some_and(|host| is_at(origin, host)) { Ok(()) } else { Err(Reason::CrossSite) }
             }
         }
     }
@@ -95,9 +101,16 @@ fn only<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Result<Option<&'r str>
     }
 }
 
-/// Host and port that the client asked for: of the target in HTTP/2, of the `Host` header in HTTP/1.
-fn host_of<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {
-    uri.authority().map(http::uri::Authority::as_str).or_else(|| headers.get(HOST)?.to_str().ok())
+/// Whether `origin` is at this host and port. A browser leaves out the default port, which others may write.
+fn is_at(origin: &str, host: &str) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let default_port = match scheme {
+        "https" => ":443",
+        "http" => ":80",
+        _ => "",
+    };
+    let without_port = host.strip_suffix(default_port).unwrap_or(host);
+    [host, without_port].iter().any(|host| !host.is_empty() && authority.eq_ignore_ascii_case(host))
 }
 
 fn is_origin(origin: &str) -> bool {

@@ -6,6 +6,23 @@ use super::authorization::{is_token_char, is_token68};
 use crate::error::ConfigError;
 use crate::reason::Reason;
 
+/// Whether a server further in may take one name for the other: CGI turns all but letters and digits into `_`.
+pub(crate) fn is_twin(one: &str, other: &str) -> bool {
+    let same = |(a, b): (u8, u8)| {
+        a.eq_ignore_ascii_case(&b) || !(a.is_ascii_alphanumeric() || b.is_ascii_alphanumeric())
+    };
+    one.len() == other.len() && one.bytes().zip(other.bytes()).all(same)
+}
+
+/// Removes the header `name` and all its twins.
+pub(crate) fn remove(headers: &mut HeaderMap, name: &HeaderName) {
+    let twins: Vec<HeaderName> =
+        headers.keys().filter(|one| is_twin(one.as_str(), name.as_str())).cloned().collect();
+    for twin in twins {
+        headers.remove(twin);
+    }
+}
+
 pub(super) fn checked_name(name: &str) -> Result<HeaderName, ConfigError> {
     let refused =
         |remedy: &str| ConfigError::new("TokenSource::header", format!("{name:?} cannot be used"), remedy);

@@ -5,7 +5,7 @@ mod authorization;
 mod cookie;
 #[cfg(feature = "cookie")]
 mod csrf;
-mod header;
+pub(super) mod header;
 mod query;
 mod websocket;
 
@@ -84,7 +84,7 @@ impl TokenSource {
     /// A header of its own that holds the token and nothing else, such as `Cf-Access-Jwt-Assertion`.
     ///
     /// # Errors
-    /// If the name is not that of a header, or is one with a meaning of its own.
+    /// If the name is not that of a header, or is one that another source reads.
     pub fn header(name: impl AsRef<str>) -> Result<Self, ConfigError> {
         let name = header::checked_name(name.as_ref())?;
         Ok(Self(Kind::Header { name, prefix: None }))
@@ -94,7 +94,7 @@ impl TokenSource {
     /// compared without case; a value without it is refused.
     ///
     /// # Errors
-    /// If the name is not that of a header, is one with a meaning of its own, or the prefix is not a word.
+    /// If the name is not that of a header, is one that another source reads, or the prefix is not a word.
     pub fn header_with_prefix(name: impl AsRef<str>, prefix: impl Into<String>) -> Result<Self, ConfigError> {
         let name = header::checked_name(name.as_ref())?;
         let prefix = header::checked_prefix(prefix.into())?;
@@ -105,8 +105,9 @@ impl TokenSource {
     ///
     /// Browsers send cookies with requests that other sites start, so how to tell those must be decided here. All
     /// `Cookie` lines are read, and a name that stands twice is refused. If the token is refused, the answer also
-    /// clears the cookie (for the path `/`), so that a stale one does not lock its user out; do not put the layer
-    /// around the login route itself, where a cookie must not decide anything.
+    /// clears the cookie (for the path `/` and this host only; one that was set with `Domain` or another path stays),
+    /// so that a stale one does not lock its user out; do not put the layer around the login route itself, where a
+    /// cookie must not decide anything.
     ///
     /// # Errors
     /// If the name cannot be that of a cookie.
@@ -118,8 +119,9 @@ impl TokenSource {
     /// A parameter of the query. The name says the risk: URLs end up in logs, histories and `Referer` headers, and
     /// OAuth 2.1 forbids it.
     ///
-    /// The parameter is taken out of the request before the inner service sees it, so what traces inside does not
-    /// record it; what traces outside does. Use [`redacted_uri`](crate::redacted_uri) there.
+    /// The parameter is taken out of the request's URI before the inner service sees it, so what traces inside does
+    /// not record it. What traces outside does, and so does axum's `OriginalUri`, a copy that a router made before:
+    /// use [`redacted_uri`](crate::redacted_uri) there.
     #[must_use]
     pub fn insecure_query(name: impl Into<String>) -> Self {
         Self(Kind::Query(name.into().into()))
@@ -133,7 +135,7 @@ impl TokenSource {
     /// ```
     ///
     /// The client must offer a second, real protocol. The inner service sees only that one, so the token is never
-    /// echoed. It counts only in a WebSocket handshake.
+    /// echoed. It counts only in a handshake: with an `Upgrade` header, or as an extended CONNECT (RFC 8441).
     ///
     /// # Errors
     /// If the prefix has a character that a protocol must not have.
@@ -141,7 +143,9 @@ impl TokenSource {
         Ok(Self(Kind::WebSocket(websocket::checked_prefix(prefix.into())?.into())))
     }
 
-    /// A place that only you know: gives the token, `None` if there is no credential, or a refusal.
+    /// A place that only you know: gives the token, `None` if there is no credential, or a refusal. What it reads
+    /// stays in the request, also where [`JwtAuthLayer::remove_credential`](crate::JwtAuthLayer::remove_credential)
+    /// takes all other credentials out.
     ///
     /// ```
     /// use tower_jwt_auth::{RequestHead, TokenSource};
@@ -180,9 +184,7 @@ impl TokenSource {
     fn remove<B>(&self, request: &mut Request<B>) {
         match &self.0 {
             Kind::Bearer => authorization::remove(request.headers_mut()),
-            Kind::Header { name, .. } => {
-                request.headers_mut().remove(name);
-            }
+            Kind::Header { name, .. } => header::remove(request.headers_mut(), name),
             #[cfg(feature = "cookie")]
             Kind::Cookie(cookie) => cookie.remove(request.headers_mut()),
             Kind::Query(name) => query::remove(request.uri_mut(), name),
@@ -224,7 +226,8 @@ impl fmt::Debug for TokenSource {
 /// The one credential of a request; `None` if no source has one.
 ///
 /// # Errors
-/// `malformed_request` if there are two, or what a source found is not of its grammar.
+/// `malformed_request` if there are two, or what a source found is not of its grammar; `cross_site` if it is a
+/// cookie that another site sent along.
 pub(super) fn find<'r>(
     sources: &[TokenSource],
     request: &RequestHead<'r>,
@@ -235,10 +238,17 @@ pub(super) fn find<'r>(
             if found.is_some() {
                 return Err(Reason::MalformedRequest.into());
             }
-            found = Some(one);
+            found = Some((source, one));
         }
     }
-    Ok(found)
+    let Some((source, found)) = found else { return Ok(None) };
+    match &source.0 {
+        // It counts only if it is the only credential, so this is asked last.
+        #[cfg(feature = "cookie")]
+        Kind::Cookie(cookie) => cookie.check(request)?,
+        _ => {}
+    }
+    Ok(Some(found))
 }
 
 /// Takes the credential out of the request: of every source if `all`, else of those that must never go further.

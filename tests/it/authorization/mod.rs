@@ -62,8 +62,8 @@ impl Desk {
             "b" => issuer.authority().roles_at("/resource_access/b/roles"),
             _ => issuer.authority(),
         });
-        let builder = authorities
-            .fold(Verifier::builder().clock(clock), |builder, authority| builder.authority(authority));
+        let builder =
+            authorities.fold(Verifier::builder().clock(clock), tower_jwt_auth::VerifierBuilder::authority);
         let verifier = builder.build().unwrap();
         Self { issuers, verifier }
     }
