@@ -41,6 +41,8 @@
 //! * [`JwtAuthLayer`]: the middleware. [`JwtAuthLayer::optional`] lets the anonymous through, never a bad token.
 //! * [`Jwt`]: the verified claims, as your type. Only a verifier makes one. [`Principal`] is the same token,
 //!   untyped.
+//! * [`Require`]: what the bearer of a token may do, as a value: a layer on a route, a guard in a handler
+//!   ([`Allowed`]), or by gRPC method ([`RequireMethods`]).
 //! * [`KeySet`] and [`Secret`]: what signatures are checked with.
 //! * [`AuthError`] with its [`Reason`] says why a request was refused; [`ConfigError`] what is wrong with the
 //!   set-up, before the first request.
@@ -66,7 +68,7 @@
 //!
 //! # What it does not do
 //!
-//! It does not fetch keys, sign tokens for production, decide on scopes and roles, or read tokens from cookies.
+//! It does not fetch keys or sign tokens for production.
 //! Encrypted tokens (JWE), nested tokens, unsigned tokens and the JSON serialization are refused by design.
 //!
 //! # With tonic
