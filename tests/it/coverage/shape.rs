@@ -15,9 +15,9 @@ use tower::{Layer, Service, service_fn};
 pub(super) enum Step {
     Route(&'static str, Verbs),
     RouteService(&'static str),
-    Nest(&'static str, Vec<Step>),
+    Nest(&'static str, Vec<Self>),
     NestService(&'static str),
-    Merge(Vec<Step>),
+    Merge(Vec<Self>),
     Fallback,
     MethodNotAllowedFallback,
     Layer,
