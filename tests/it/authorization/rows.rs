@@ -200,11 +200,11 @@ fn freshness() -> Vec<Row> {
 }
 
 fn questions() -> Vec<Row> {
-    let yes = || answering("owner", Ok(true));
-    let no = || answering("owner", Ok(false));
-    let down = || answering("owner", Err(Reason::RevocationUnavailable));
+    let yes = || answering("yes", Ok(true));
+    let no = || answering("no", Ok(false));
+    let down = || answering("down", Err(Reason::RevocationUnavailable));
     // As a question says that asks for a claim which the token lacks.
-    let odd = || answering("owner", Err(Reason::MissingClaim));
+    let odd = || answering("missing_claim", Err(Reason::MissingClaim));
     let nobody = || Require::any([]);
     let of = |policy, expected| row(policy, id(json!({ "scope": "read" })), expected);
     vec![

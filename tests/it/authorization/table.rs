@@ -74,9 +74,17 @@ async fn body(response: Response<Body>) -> String {
     String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().into()).unwrap()
 }
 
+/// A reader must see which space it is.
+fn visible(text: &str) -> String {
+    let escaped = |letter: char| {
+        if letter.is_ascii() { letter.to_string() } else { letter.escape_unicode().to_string() }
+    };
+    text.chars().map(escaped).collect()
+}
+
 fn write_row(table: &mut String, Row { policy, caller, expected }: &Row) {
     let caller = match caller {
-        Caller::Token(issuer, claims) => format!("{issuer}: `{claims}`"),
+        Caller::Token(issuer, claims) => format!("{issuer}: `{}`", visible(&claims.to_string())),
         Caller::Anonymous => "none, optional layer".to_owned(),
         Caller::NoLayer => "good, no layer".to_owned(),
     };
