@@ -22,8 +22,12 @@ use crate::verify::Verifier;
 ///
 /// # Where to put it
 /// * In axum, `.layer(..)` covers the routes that were added before it, and the fallback: an unknown path answers
-///   401. `.route_layer(..)` covers the routes only: an unknown path answers 404. Routes added after it are not
-///   covered.
+///   401. `.route_layer(..)` covers the routes only: an unknown path answers 404. What is added after either is not
+///   covered: a route, another method of a route, a fallback, `method_not_allowed_fallback`. A nested router without
+///   a fallback of its own leaves unknown paths to the router around it, and to the layers there.
+/// * No layer can protect a handler that is not inside it. One that takes [`Jwt`](crate::Jwt),
+///   [`Principal`](crate::Principal) or [`Allowed`](crate::Allowed), or has a [`Require`](crate::Require) on its
+///   route, answers 500 where the layer was forgotten; one that takes none of them answers everybody.
 /// * A CORS preflight carries no token, so put tower-http's `CorsLayer` outside, that is, add it *after* this one
 ///   to an axum router.
 ///

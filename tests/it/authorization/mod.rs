@@ -16,7 +16,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tower::ServiceExt;
 use tower_jwt_auth::{
-    Algorithm, AuthError, JwtAuthLayer, Principal, Reason, Require, TestClock, TestIssuer, UnixTime, Verifier,
+    Algorithm, AuthError, JwtAuthLayer, Principal, Reason, Require, TestClock, TestIssuer, UnixTime,
+    Verifier, VerifierBuilder,
 };
 
 use crate::support::verify;
@@ -62,8 +63,7 @@ impl Desk {
             "b" => issuer.authority().roles_at("/resource_access/b/roles"),
             _ => issuer.authority(),
         });
-        let builder =
-            authorities.fold(Verifier::builder().clock(clock), tower_jwt_auth::VerifierBuilder::authority);
+        let builder = authorities.fold(Verifier::builder().clock(clock), VerifierBuilder::authority);
         let verifier = builder.build().unwrap();
         Self { issuers, verifier }
     }

@@ -200,11 +200,11 @@ fn freshness() -> Vec<Row> {
 }
 
 fn questions() -> Vec<Row> {
-    let yes = || answering("owner", Ok(true));
-    let no = || answering("owner", Ok(false));
-    let down = || answering("owner", Err(Reason::RevocationUnavailable));
+    let yes = || answering("yes", Ok(true));
+    let no = || answering("no", Ok(false));
+    let down = || answering("down", Err(Reason::RevocationUnavailable));
     // As a question says that asks for a claim which the token lacks.
-    let odd = || answering("owner", Err(Reason::MissingClaim));
+    let odd = || answering("missing_claim", Err(Reason::MissingClaim));
     let nobody = || Require::any([]);
     let of = |policy, expected| row(policy, id(json!({ "scope": "read" })), expected);
     vec![
@@ -231,7 +231,7 @@ fn questions() -> Vec<Row> {
 }
 
 fn nests() -> Vec<Row> {
-    let everybody = || Require::all([]);
+    let everybody = Require::authenticated;
     let nobody = || Require::any([]);
     let (a, b) = (|| Require::scope("a"), || Require::scope("b"));
     let admin = || Require::role("admin");
@@ -244,6 +244,11 @@ fn nests() -> Vec<Row> {
         of(nobody(), json!({}), (403, NONE, 7)),
         of(Require::not(everybody()), json!({}), (403, NONE, 7)),
         of(Require::not(nobody()), json!({}), (200, NONE, 0)),
+        // An empty list of demands is a mistake, and no permission.
+        of(Require::all([]), json!({}), (500, NONE, 13)),
+        of(Require::not(Require::all([])), json!({}), (500, NONE, 13)),
+        of(Require::role(""), json!({ "roles": "" }), (500, NONE, 13)),
+        of(Require::issuer(""), json!({}), (500, NONE, 13)),
         of(Require::all([everybody(), nobody()]), json!({}), (403, NONE, 7)),
         of(Require::any([everybody(), nobody()]), json!({}), (200, NONE, 0)),
         of(Require::not(Require::not(a())), json!({ "scope": "a" }), (200, NONE, 0)),
