@@ -23,7 +23,8 @@ use crate::verify::Verifier;
 /// # Where to put it
 /// * In axum, `.layer(..)` covers the routes that were added before it, and the fallback: an unknown path answers
 ///   401. `.route_layer(..)` covers the routes only: an unknown path answers 404. Routes added after it are not
-///   covered.
+///   covered. A nested router without a fallback of its own has that of the outer router, which a `.layer(..)` of the
+///   nested one does not cover.
 /// * A CORS preflight carries no token, so put tower-http's `CorsLayer` outside, that is, add it *after* this one
 ///   to an axum router.
 ///
