@@ -22,7 +22,8 @@ pub fn app(verifier: Verifier<Claims>) -> Router {
         .fallback(|| async { (StatusCode::NOT_FOUND, "no such admin page") });
 
     // `.layer` covers the routes, the nested router and the fallback: who has no token learns nothing about what
-    // exists here, and gets 401 for each path.
+    // exists here, and gets 401 for each path. Without a fallback of its own it would have that of the outer router,
+    // which this layer does not cover.
     let api = Router::new()
         .route("/orders", get(orders).post(|| async { "ordered" }))
         .nest("/admin", admin)

@@ -1,5 +1,6 @@
+use axum::{Router, routing::get};
 use serde_json::json;
-use tower_jwt_auth::{TestIssuer, Verifier};
+use tower_jwt_auth::{Claims, JwtAuthLayer, TestIssuer, Verifier};
 
 #[allow(dead_code)]
 #[path = "../examples/axum_nested.rs"]
@@ -29,4 +30,16 @@ async fn each_path_answers_as_its_layers_say() {
         assert_eq!(ask(Some(&bob)).await, bobs, "{path} as bob");
         assert_eq!(ask(Some(&admin)).await, admins, "{path} as an admin");
     }
+}
+
+#[tokio::test]
+async fn a_nested_router_without_a_fallback_has_that_of_the_outer_one() {
+    let issuer = TestIssuer::new("https://id.example.com").audience("shop");
+    let auth = JwtAuthLayer::new(Verifier::<Claims>::new(issuer.authority()).unwrap());
+    let api = Router::new().route("/orders", get(|| async { "orders" })).layer(auth);
+    let app = Router::new().nest("/api", api.clone());
+    let outer = Router::new().nest("/api", api).fallback(|| async { "the outer fallback" });
+    assert_eq!(example::ask(&app, "/api/orders", None).await.unwrap(), "401");
+    assert_eq!(example::ask(&app, "/api/nothing", None).await.unwrap(), "404");
+    assert_eq!(example::ask(&outer, "/api/nothing", None).await.unwrap(), "200 the outer fallback");
 }
