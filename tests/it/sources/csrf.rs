@@ -27,6 +27,9 @@ const SITE: (&str, &str) = ("sec-fetch-site", "same-site");
 const CROSS: (&str, &str) = ("sec-fetch-site", "cross-site");
 const UPGRADE: (&str, &str) = ("upgrade", "websocket");
 
+/// Handwritten: headers beside `Host`, then whether GET, GET with `Upgrade`, POST and CONNECT pass.
+type Row = (&'static [(&'static str, &'static str)], [bool; 4]);
+
 fn guarded(world: &World) -> JwtAuthLayer {
     let csrf = Csrf::same_origin().trust(FRIEND.1).unwrap();
     layer(world, TokenSource::cookie("__Host-token", csrf).unwrap())
@@ -36,8 +39,7 @@ fn guarded(world: &World) -> JwtAuthLayer {
 async fn the_check_lets_through_what_a_browser_says_is_from_here() {
     let world = quick_world();
     let layer = guarded(&world);
-    // Handwritten: headers beside `Host`, then whether GET, GET with `Upgrade`, POST and CONNECT pass.
-    let table: [(&[(&str, &str)], [bool; 4]); 17] = [
+    let table: [Row; 17] = [
         (&[], [true, false, false, false]),
         (&[SAME], [true, true, true, true]),
         (&[NONE], [true, true, true, true]),
