@@ -5,7 +5,7 @@ use serde_json::json;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_jwt_auth::{AuthError, Csrf, JwtAuthLayer, Principal, RawToken, Reason, TokenSource};
 
-use crate::services::{bearer, layer_for, quick_world, request_with};
+use crate::services::{bearer, layer_for, quick_world, request_with, verifier};
 use crate::sources::{PREFIX, protocol, seen, seen_values, send, verdict, with_lines};
 use crate::support::World;
 
@@ -110,11 +110,14 @@ async fn removal_covers_every_source_of_the_list() {
 }
 
 async fn forwarded(world: &World, claims: serde_json::Value) -> Result<Vec<String>, (u16, Option<String>)> {
+    let mut claims = claims;
+    claims["sub"] = json!("bob");
     written(world, &world.issuer.sign(claims)).await
 }
 
 async fn written(world: &World, token: &str) -> Result<Vec<String>, (u16, Option<String>)> {
-    let layer = layer(world).claim_header("x-value", "value").unwrap();
+    // A claims type that does not read the claim, so that nothing else judges it.
+    let layer = JwtAuthLayer::new(verifier(world)).claim_header("x-value", "value").unwrap();
     let response = send(&layer, bearer(token)).await;
     match response.extensions().get::<AuthError>() {
         None => Ok(seen_values(&response, "x-value")),
@@ -169,11 +172,11 @@ async fn a_claim_is_written_as_it_is_or_the_token_is_refused() {
 #[tokio::test]
 async fn a_claim_that_is_there_never_looks_absent() {
     let world = quick_world();
-    let exp = world.issuer.sign(json!({}));
+    let signed = world.issuer.sign(json!({ "sub": "bob" }));
     let payload = |value: &str| {
         use base64::Engine;
         use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-        let claims = exp.split('.').nth(1).unwrap();
+        let claims = signed.split('.').nth(1).unwrap();
         let claims = String::from_utf8(URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
         claims.replacen('{', &format!("{{\"value\":{value},"), 1)
     };
@@ -185,6 +188,14 @@ async fn a_claim_that_is_there_never_looks_absent() {
     let long = "123456789012345678901234567890";
     assert_eq!(written(long).await, Ok(vec![long.to_owned()]));
     assert_eq!(written("1.0").await, Ok(vec!["1.0".to_owned()]));
+    // Odd neighbours take nothing away.
+    for neighbour in ["\"\\ud800\"", "1e999", "[{}]"] {
+        assert_eq!(
+            written(&format!("7,\"other\":{neighbour}")).await,
+            Ok(vec!["7".to_owned()]),
+            "{neighbour}"
+        );
+    }
     for unreadable in ["\"\\ud800\"", "1e999", "[\"\\udfff\"]"] {
         assert!(written(unreadable).await.is_err(), "{unreadable}");
     }

@@ -189,13 +189,15 @@ async fn a_problem_names_the_scopes_that_are_needed() {
 }
 
 #[tokio::test]
-async fn a_scope_longer_than_a_byte_of_length_is_still_one_message() {
+async fn a_scope_of_any_length_is_still_one_message() {
     let world = quick_world();
-    let scope = "s".repeat(300);
     let inner = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(String::new())) });
-    let service = with_reasons(&world).layer(Require::scope(&scope).reject_with(Problem).layer(inner));
-    let response = service.oneshot(grpc(bearer(&world.issuer.sign(json!({}))))).await.unwrap();
-    assert_eq!(details(&response).1.metadata["scope"], scope);
+    for length in [1, 10, 60, 100, 116, 127, 128, 200, 255, 256, 300, 16_383, 16_384] {
+        let scope = "s".repeat(length);
+        let service = with_reasons(&world).layer(Require::scope(&scope).reject_with(Problem).layer(inner));
+        let response = service.oneshot(grpc(bearer(&world.issuer.sign(json!({}))))).await.unwrap();
+        assert_eq!(details(&response).1.metadata["scope"], scope, "{length}");
+    }
 }
 
 #[tokio::test]
@@ -290,4 +292,40 @@ async fn challenge_and_status_stay_right_whatever_is_done_with_the_body() {
         response
     });
     assert_eq!(answer(&replaced, request_with(None)).await.status(), 302);
+}
+
+#[tokio::test]
+async fn a_route_of_axum_answers_for_itself() {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::get;
+    use http_body_util::BodyExt;
+    use tower_jwt_auth::RawToken;
+
+    let world = quick_world();
+    let html = |refusal: &Refusal<'_>| refusal.response(Body::from("<p>no</p>"));
+    let app = Router::new()
+        .route("/page", get(|| async {}).route_layer(Require::scope("pages").reject_with(html)))
+        .route("/api", get(|| async {}).route_layer(Require::scope("api").reject_with(Problem)))
+        .route("/plain", get(|| async {}).route_layer(Require::scope("plain")))
+        // This layer does not keep the token: a fault of ours, not of the caller.
+        .route("/raw", get(|raw: RawToken| async move { raw.expose().to_owned() }))
+        .layer(with_reasons(&world).reject_with(Problem));
+    const BARE: &str = r#"{"code":"missing","detail":"The request carries no access token","status":401,"title":"Unauthorized","type":"about:blank"}"#;
+    const SCOPE: &str = r#"{"code":"insufficient_scope","detail":"The access token lacks a scope","scope":"api","status":403,"title":"Forbidden","type":"about:blank"}"#;
+    for (path, signed_in, status, body) in [
+        ("/page", false, 401, BARE),
+        ("/page", true, 403, "<p>no</p>"),
+        ("/api", true, 403, SCOPE),
+        ("/plain", true, 403, ""),
+        ("/raw", true, 500, ""),
+    ] {
+        let request =
+            if signed_in { world.issuer.request(json!({ "scope": "none" })) } else { Request::builder() };
+        let request = request.uri(path).body(Body::empty()).unwrap();
+        let (parts, sent) = app.clone().oneshot(request).await.unwrap().into_parts();
+        assert_eq!(parts.status.as_u16(), status, "{path}");
+        assert_eq!(sent.collect().await.unwrap().to_bytes(), body, "{path}");
+        assert_eq!(parts.headers.contains_key(WWW_AUTHENTICATE), status != 500, "{path}");
+    }
 }

@@ -101,7 +101,7 @@ impl TokenSource {
         Ok(Self(Kind::Header { name, prefix: Some(prefix) }))
     }
 
-    /// A cookie, compared by its exact name; prefer one that begins with `__Host-`.
+    /// A cookie, compared by its exact name; prefer one that begins with `__Host-`, which no other host can set.
     ///
     /// Browsers send cookies with requests that other sites start, so how to tell those must be decided here. All
     /// `Cookie` lines are read, and a name that stands twice is refused. If the token is refused, the answer also
