@@ -12,11 +12,13 @@ use http::request::Parts;
 use crate::authorize::Policy;
 use crate::error::AuthError;
 use crate::layer::RawToken;
+use crate::trace;
 use crate::verify::{Jwt, Principal, Slot};
 
 /// The answer of [`JwtAuthLayer`](crate::JwtAuthLayer): status, challenge, no body.
 impl IntoResponse for AuthError {
     fn into_response(self) -> Response {
+        trace::debug!(reason = %self.reason(), claim = self.claim(), "request refused");
         let mut response = self.answers().http(&self, Body::empty());
         response.extensions_mut().insert(self);
         response

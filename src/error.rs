@@ -167,7 +167,7 @@ impl From<Reason> for AuthError {
 /// A mistake in the set-up, found before the first request.
 ///
 /// The text names the setting, what is wrong with it, and what to do; it shows the value unless that is secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     setting: Cow<'static, str>,
     problem: String,
@@ -207,6 +207,13 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}; {}", self.setting, self.problem, self.remedy)
+    }
+}
+
+// The same text: it is what `fn main() -> Result<(), Box<dyn Error>>` prints.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

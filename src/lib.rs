@@ -55,7 +55,7 @@
 //! | | |
 //! |---|---|
 //! | `alg` | in the authority's list *and* that of the key; there is no `none` |
-//! | `kid` | must match a key of the authority exactly; never "another key" |
+//! | `kid` | must match exactly; where no key has one, exactly one key may fit; never "another key" |
 //! | `crit`, `jwk`, `jku`, `x5u`, `x5c` | refused; never used |
 //! | `typ` | absent, `JWT` or `at+jwt` ([`Authority::typ`], [`Authority::rfc9068`], [`Authority::id_token`]) |
 //! | `exp` | demanded |

@@ -20,7 +20,7 @@ use crate::keys::{KeySet, Published};
 use crate::time::{Clock, SystemClock, UnixTime};
 use crate::verify::{Authority, Jwt, Verifier};
 
-/// An issuer for tests: signs any claims with a key of its own.
+/// An issuer for tests (feature `test-util`): signs any claims with a key of its own.
 ///
 /// ```
 /// use serde_json::json;
@@ -256,7 +256,7 @@ fn next_id() -> String {
     format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A clock that stands still until you move it. Clones share the time.
+/// A clock (feature `test-util`) that stands still until you move it. Clones share the time.
 ///
 /// ```
 /// use std::time::Duration;

@@ -24,12 +24,19 @@ struct No {
 
 pub(super) fn decide(policy: &Require, principal: &Principal) -> NowOrLater<Result<(), AuthError>> {
     match judge(policy, principal) {
-        Some(judged) => NowOrLater::ready(judged.map_err(|no| no.error)),
+        Some(judged) => NowOrLater::ready(judged.map_err(|no| told(policy, no))),
         None => {
+            let policy = policy.clone();
             let asked = ask(policy.clone(), principal.clone());
-            NowOrLater::later(async move { asked.await.map_err(|no| no.error) })
+            NowOrLater::later(async move { asked.await.map_err(|no| told(&policy, no)) })
         }
     }
+}
+
+/// Says in the log which policy refused; the client learns less.
+fn told(_policy: &Require, no: No) -> AuthError {
+    trace::debug!(policy = %_policy, reason = %no.error.reason(), "a policy refused");
+    no.error
 }
 
 /// The verdict of what is in memory; `None` if somebody has to be asked.

@@ -20,8 +20,12 @@ const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 
 /// Reads a public key for `algorithm` from PEM text with one block.
 pub(crate) fn read_pem(pem: &[u8], algorithm: Algorithm) -> Result<KeyMaterial, KeyError> {
-    let (label, der) = pem::decode_vec(pem.trim_ascii())
-        .map_err(|error| KeyError::new(format!("it is not one block of PEM: {error}")))?;
+    let (label, der) = pem::decode_vec(pem.trim_ascii()).map_err(|error| {
+        match pem.windows(11).any(|window| window == b"-----BEGIN ") {
+            true => KeyError::new(format!("it is not one block of PEM: {error}")),
+            false => KeyError::new("it is not one block of PEM: there is no `-----BEGIN`; give the contents of the file, not its path"),
+        }
+    })?;
     let key = match label {
         "PUBLIC KEY" => subject_public_key(&der),
         "RSA PUBLIC KEY" => rsa_public_key(&der),

@@ -63,7 +63,10 @@ impl KeyMaterial {
     /// Whether this key may be used with `algorithm`.
     pub(crate) fn check_for(&self, algorithm: Algorithm) -> Result<(), KeyError> {
         if self.family() as u8 != algorithm.family() as u8 {
-            return Err(KeyError::new(format!("it is not a key for {algorithm}")));
+            return Err(KeyError::new(format!(
+                "it is not a key for {algorithm} but {}",
+                self.family().described()
+            )));
         }
         if let Self::Hmac(secret) = self {
             let least = algorithm.hmac_bytes();

@@ -61,6 +61,20 @@ pub(crate) enum Family {
     Ed25519,
 }
 
+impl Family {
+    /// What a key of this family is called in messages.
+    pub(crate) const fn described(self) -> &'static str {
+        match self {
+            Self::Hmac => "a secret for HMAC",
+            Self::Rsa => "an RSA key",
+            Self::P256 => "an EC key on P-256",
+            Self::P384 => "an EC key on P-384",
+            Self::P521 => "an EC key on P-521",
+            Self::Ed25519 => "an Ed25519 key",
+        }
+    }
+}
+
 impl Algorithm {
     /// Every algorithm there is.
     pub(crate) const ALL: [Self; 14] = [

@@ -79,6 +79,18 @@ impl PreparedSet {
         Ok(prepared)
     }
 
+    /// How many keys there are, one for each algorithm.
+    pub(crate) const fn count(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The `kid`s of the keys, for messages to developers.
+    pub(crate) fn kids(&self) -> Vec<&str> {
+        let mut kids: Vec<_> = self.by_kid.keys().map(|kid| &**kid).collect();
+        kids.sort_unstable();
+        kids
+    }
+
     /// A set that verifies nothing.
     pub(crate) fn empty(generation: Generation) -> Self {
         Self {

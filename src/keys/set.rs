@@ -142,6 +142,8 @@ impl KeySet {
     }
 
     /// The keys of both sets: how several PEM files become one set.
+    ///
+    /// Give each its [`KeySet::with_kid`] first if tokens name a `kid`: where one key has a `kid`, a token's must match.
     #[must_use]
     pub fn merge(self, other: &Self) -> Self {
         Self {
@@ -228,7 +230,7 @@ fn named(algorithm: Algorithm, material: Result<KeyMaterial, KeyError>) -> Resul
         ConfigError::new(
             "keys",
             format!("the key for {algorithm} cannot be used: {}", error.0),
-            "give a key that was made for this algorithm",
+            "give the public key that was made for this algorithm, or the algorithm that the key was made for",
         )
     })?;
     Ok(KeySet::of(vec![Key { kid: None, algorithm: Some(algorithm), material, named: true }], Vec::new()))

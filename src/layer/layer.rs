@@ -140,6 +140,10 @@ impl<C, R> JwtAuthLayer<C, R> {
     }
 
     /// Answers refusals with `reject`, a type of yours or a function; see [`Reject`](crate::Reject).
+    ///
+    /// It answers what *this layer* refuses. A [`Require`](crate::Require) inside has a `reject_with` of its own, and an
+    /// extractor answers with an empty body; to change all of them, look for the [`AuthError`](crate::AuthError) in the
+    /// extensions of responses, further out.
     pub fn reject_with<Q>(self, reject: Q) -> JwtAuthLayer<C, Q> {
         JwtAuthLayer { verifier: self.verifier, settings: self.settings, reject }
     }

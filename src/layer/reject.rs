@@ -22,9 +22,15 @@ use crate::trace;
 /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
 /// # use tower_jwt_auth::{Authority, Claims, JwtAuthLayer, Refusal, Secret, Verifier};
 /// # let verifier = Verifier::<Claims>::new(Authority::hs256(Secret::generate()?).issuer("i").audience("a"))?;
+/// use axum::body::Body;
+/// use http::header::{CONTENT_TYPE, HeaderValue};
+///
 /// let layer = JwtAuthLayer::new(verifier).reject_with(|refusal: &Refusal<'_>| {
-///     // Status, challenge and `Cache-Control` are right; only the body is yours.
-///     refusal.response(format!("{}\n", refusal.error().reason().public_text()))
+///     // Status, challenge and `Cache-Control` are right already; the body is yours.
+///     let body = format!(r#"{{ "error": "{}" }}"#, refusal.error().reason().public_text());
+///     let mut response = refusal.response(Body::from(body));
+///     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+///     response
 /// });
 /// # Ok(()) }
 /// ```

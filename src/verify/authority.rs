@@ -312,6 +312,21 @@ impl Authority {
         if audiences.iter().flatten().any(String::is_empty) {
             return fail("audience", "it is empty".into(), "name the audience of this service");
         }
+        let padded = |text: &str| text.trim() != text;
+        if padded(&of_issuer) {
+            return fail(
+                "issuer",
+                format!("{of_issuer:?} begins or ends with white space"),
+                "trim what was read",
+            );
+        }
+        if let Some(audience) = audiences.iter().flatten().find(|audience| padded(audience)) {
+            return fail(
+                "audience",
+                format!("{audience:?} begins or ends with white space"),
+                "trim what was read",
+            );
+        }
         if self.leeway > MAX_LEEWAY {
             let problem = format!("{:?} is too long", self.leeway);
             return fail("leeway", problem, "use at most 300 seconds; each one keeps dead tokens alive");

@@ -106,6 +106,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             Reason::TokenTooLong => {
                 format!("a token may have {} bytes; raise Limits::token_bytes", core.limits.token_bytes)
             }
+            Reason::MalformedToken if read.has_scheme => {
+                "it begins with `Bearer `: give the token alone".to_owned()
+            }
             Reason::MalformedToken => {
                 "a token is three base64url segments without padding, header and payload \
                  JSON objects without duplicate names, no `crit`, within the limits"
@@ -122,10 +125,16 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
                 let known: Vec<_> = core.by_issuer.keys().collect();
                 format!("`iss` is {said}, configured are {known:?}; a trailing slash counts")
             }
-            Reason::UnknownKey => format!(
-                "`kid` is {}; it must match a key of the authority exactly, and without one exactly one key may fit",
-                read.header("kid")
-            ),
+            Reason::UnknownKey => {
+                let keys = authority.map(|authority| authority.keys.load());
+                let kids = keys.as_ref().map(|keys| keys.kids()).unwrap_or_default();
+                let count = keys.as_ref().map_or(0, |keys| keys.count());
+                format!(
+                    "`kid` is {}, the authority has {count} prepared keys with the kids {kids:?}; a kid must match one \
+                     exactly (KeySet::with_kid names a key), and without one exactly one key may fit",
+                    read.header("kid")
+                )
+            }
             Reason::BadSignature => "the signature is of another key, or the token was changed".to_owned(),
             Reason::Expired if claim == "iat" => {
                 let (age, leeway) = (
@@ -171,8 +180,25 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             Reason::InvalidClaim if claim == "cnf" => {
                 "the token is bound to a key (`cnf`), and no binding is configured".to_owned()
             }
+            Reason::InvalidClaim
+                if matches!(claim, "exp" | "nbf" | "iat") && said.as_f64() > Some(253_402_300_799.0) =>
+            {
+                format!("`{claim}` is {said}: seconds are wanted, and these look like milliseconds")
+            }
+            Reason::InvalidClaim
+                if !claim.is_empty() && said.is_null() && std::error::Error::source(error).is_some() =>
+            {
+                let source = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+                format!("{source} ({})", std::any::type_name::<C>())
+            }
             Reason::InvalidClaim if claim.is_empty() => match std::error::Error::source(error) {
-                Some(source) => format!("{source} ({})", std::any::type_name::<C>()),
+                // For the developer, serde's own text: it may repeat a value.
+                Some(source) => {
+                    match read.claims.clone().map(|claims| serde_json::from_value::<C>(claims.into())) {
+                        Some(Err(misfit)) => format!("{misfit} ({})", std::any::type_name::<C>()),
+                        _ => format!("{source} ({})", std::any::type_name::<C>()),
+                    }
+                }
                 None => "a check of your own refused it".to_owned(),
             },
             Reason::InvalidClaim => format!("`{claim}` is {said}: of a wrong type, or refused by a check"),
@@ -183,6 +209,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 
 /// What a token says, believed by nobody.
 struct Unverified {
+    has_scheme: bool,
     header: Option<Map<String, Value>>,
     claims: Option<Map<String, Value>>,
 }
@@ -193,7 +220,11 @@ impl Unverified {
             let bytes = jose::decode(segment)?;
             serde_json::from_slice(&bytes).ok()
         });
-        Self { header: segments.next().flatten(), claims: segments.next().flatten() }
+        Self {
+            has_scheme: token.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer ")),
+            header: segments.next().flatten(),
+            claims: segments.next().flatten(),
+        }
     }
 
     fn header(&self, name: &str) -> Value {

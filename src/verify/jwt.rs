@@ -50,7 +50,7 @@ impl<C: Send + Sync + 'static> Verified for Token<C> {
 }
 
 impl<C> Jwt<C> {
-    pub(super) fn new(claims: C, registered: Registered) -> Self {
+    pub(super) fn of_verified(claims: C, registered: Registered) -> Self {
         Self(Arc::new(Token { claims, registered }))
     }
 }
@@ -166,7 +166,7 @@ impl<'e> Looked<'e> {
 fn no_layer() -> AuthError {
     trace::error!(
         "a handler asks for a verified token, but no JwtAuthLayer is around it; \
-         add .layer(JwtAuthLayer::new(verifier)) below the route"
+         add .layer(JwtAuthLayer::new(verifier)) after the last route, for it covers only those before it"
     );
     AuthError::new(Reason::NotConfigured)
 }

@@ -205,11 +205,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         // A verdict of the policy says more than "does not fit the type", so it comes first.
         let now = self.core.clock.now();
         let exp = authority.policy.check_claims(&notes, now)?;
-        let claims =
-            claims.map_err(|error| AuthError::new(Reason::InvalidClaim).with_source(Misfit::of(&error)))?;
+        let claims = claims.map_err(|error| Misfit::of(&error).refuse())?;
         let mut registered = Registered::new(text, &mut notes, &authority.grants, exp, now)?;
         registered.leeway = authority.policy.leeway;
-        Ok(Jwt::new(claims, registered))
+        Ok(Jwt::of_verified(claims, registered))
     }
 }
 
@@ -240,17 +239,37 @@ fn decode_payload(encoded: &str) -> Result<Scratch, AuthError> {
 struct Misfit {
     line: usize,
     column: usize,
+    /// A field of the claims type that the token does not have. It is the type's own name, not the token's text.
+    missing: Option<String>,
 }
 
 impl Misfit {
     fn of(error: &serde_json::Error) -> Self {
-        Self { line: error.line(), column: error.column() }
+        let text = error.to_string();
+        let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'));
+        let missing = missing.map(|(name, _)| name.to_owned());
+        Self { line: error.line(), column: error.column(), missing }
+    }
+
+    fn refuse(self) -> AuthError {
+        let error = AuthError::new(Reason::InvalidClaim);
+        match self.missing.clone() {
+            Some(name) => error.with_claim(name).with_source(self),
+            None => error.with_source(self),
+        }
     }
 }
 
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the claims do not fit the claims type (line {}, column {})", self.line, self.column)
+        match &self.missing {
+            Some(name) => write!(f, "the claims type has a field `{name}`, and the token has no such claim"),
+            None => write!(
+                f,
+                "the claims do not fit the claims type (line {}, column {})",
+                self.line, self.column
+            ),
+        }
     }
 }
 

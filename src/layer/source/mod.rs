@@ -101,11 +101,11 @@ impl TokenSource {
         Ok(Self(Kind::Header { name, prefix: Some(prefix) }))
     }
 
-    /// A cookie, compared by its exact name; prefer one that begins with `__Host-`, which no other host can set.
+    /// A cookie (feature `cookie`), compared by its exact name; prefer one that begins with `__Host-`, which no other host can set.
     ///
     /// Browsers send cookies with requests that other sites start, so how to tell those must be decided here. All
-    /// `Cookie` lines are read, and a name that stands twice is refused. If the token is refused, the answer also
-    /// clears the cookie (for the path `/` and this host only; one that was set with `Domain` or another path stays),
+    /// `Cookie` lines are read, and a name that stands twice is refused. If the token can never be good again (it
+    /// has expired, its signature is bad, it was revoked), the answer also clears the cookie (for the path `/` and this host only; one that was set with `Domain` or another path stays),
     /// so that a stale one does not lock its user out; do not put the layer around the login route itself, where a
     /// cookie must not decide anything.
     ///

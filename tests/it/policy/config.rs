@@ -205,3 +205,19 @@ fn a_secret_is_never_shown() {
         assert!(!text.contains("canary") && !text.contains(encoded), "{text}");
     }
 }
+
+#[test]
+fn names_that_were_read_with_white_space_around_them_are_refused() {
+    let authority = |issuer: &str, audience: &str| {
+        Authority::hs256(Secret::from_bytes([7; 32]).unwrap()).issuer(issuer).audience(audience)
+    };
+    for (issuer, audience, setting) in
+        [("https://a.example\n", "api", "issuer"), (" a", "api", "issuer"), ("a", "api\n", "audience")]
+    {
+        let error = Verifier::<()>::new(authority(issuer, audience)).unwrap_err();
+        assert_eq!(error.setting(), setting);
+        assert!(error.to_string().contains("white space"), "{error}");
+        assert_eq!(format!("{error:?}"), error.to_string());
+    }
+    assert!(Verifier::<()>::new(authority("a b", "my api")).is_ok());
+}

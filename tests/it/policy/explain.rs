@@ -193,3 +193,34 @@ fn garbage_is_explained_without_panicking() {
         assert!(verifier.explain(token).refused().is_some(), "{token}");
     }
 }
+
+#[test]
+fn a_field_that_the_token_lacks_is_named() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Named {
+        #[allow(dead_code)]
+        name: String,
+    }
+    let bench = Bench::new();
+    let verifier = bench.verifier_of::<Named>(bench.issuer.authority());
+    let token = bench.sign(json!({}));
+    let error = verifier.verify(&token).now().unwrap().unwrap_err();
+    assert_eq!((error.reason(), error.claim()), (Reason::InvalidClaim, Some("name")));
+    assert_says(&verifier, &token, Reason::InvalidClaim, &["`name`"]);
+    // Serde's text repeats a value here, so it stands in the explanation alone.
+    let misfit = bench.sign(json!({ "name": 4711 }));
+    let error = verifier.verify(&misfit).now().unwrap().unwrap_err();
+    assert_eq!(error.claim(), None);
+    assert!(!std::error::Error::source(&error).unwrap().to_string().contains("4711"));
+    assert_says(&verifier, &misfit, Reason::InvalidClaim, &["4711", "string"]);
+}
+
+#[test]
+fn common_slips_are_recognized() {
+    let bench = Bench::new();
+    let verifier = bench.verifier_of::<Claims>(bench.issuer.authority());
+    let token = bench.sign(json!({}));
+    assert_says(&verifier, &format!("Bearer {token}"), Reason::MalformedToken, &["the token alone"]);
+    let millis = bench.sign(json!({ "exp": 1_800_000_600_000_u64 }));
+    assert_says(&verifier, &millis, Reason::InvalidClaim, &["milliseconds"]);
+}
