@@ -195,7 +195,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
                 // For the developer, serde's own text: it may repeat a value.
                 Some(source) => {
                     match read.claims.clone().map(|claims| serde_json::from_value::<C>(claims.into())) {
-                        Some(Err(misfit)) => format!("{misfit} ({})", std::any::type_name::<C>()),
+                        Some(Err(misfit)) => format!("{source}: {misfit} ({})", std::any::type_name::<C>()),
                         _ => format!("{source} ({})", std::any::type_name::<C>()),
                     }
                 }
