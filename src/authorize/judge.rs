@@ -186,30 +186,43 @@ fn gravest(refusals: impl IntoIterator<Item = No>, policies: &[Require]) -> Opti
             // A branch of an `any` within is not needed by all, so what it lacks comes from its own refusal.
             let lacking = refusals.iter().filter_map(|no| no.error.required_scope());
             let lacking = lacking.flat_map(|scope| scope.split(' '));
-            for scope in policies.iter().flat_map(needed_scopes).chain(lacking) {
+            for scope in policies.iter().flat_map(Require::needed_scopes).chain(lacking) {
                 if !scopes.contains(&scope) {
                     scopes.push(scope);
                 }
             }
             AuthError::insufficient_scope(scopes.join(" "))
         }
-        error if error.reason() == Reason::InsufficientUserAuthentication => step_up(joined(&refusals)).error,
+        error if error.reason() == Reason::InsufficientUserAuthentication => {
+            step_up(joined(policies, &refusals)).error
+        }
         error => error,
     };
     Some(No { error, decided: refusals.iter().all(|no| no.decided) })
 }
 
-/// Age and class are both told if both are lacking.
-fn joined(refusals: &[No]) -> Demand {
+/// All that the policies demand of an authentication, so that the next one satisfies them at once.
+fn joined(policies: &[Require], refusals: &[No]) -> Demand {
     let mut all = Demand::default();
-    for demand in refusals.iter().filter_map(|no| no.error.demand()) {
-        all.acr_values = all.acr_values.or_else(|| demand.acr_values.clone());
+    let demanded = policies.iter().map(authentication);
+    for demand in demanded.chain(refusals.iter().filter_map(|no| no.error.demand().cloned())) {
+        all.acr_values = all.acr_values.or(demand.acr_values);
         all.max_age = match (all.max_age, demand.max_age) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
     }
     all
+}
+
+/// What the policy demands of an authentication, whatever else it does.
+fn authentication(policy: &Require) -> Demand {
+    match &*policy.0 {
+        Rule::MaxAuthAge(age) => Demand { max_age: Some(*age), ..Demand::default() },
+        Rule::Acr(classes) => Demand { acr_values: Some(classes.join(" ")), ..Demand::default() },
+        Rule::All(policies) => joined(policies, &[]),
+        _ => Demand::default(),
+    }
 }
 
 /// Of several ways that are all closed, the one that the client can open; but what could not be decided comes first,
@@ -224,13 +237,4 @@ fn most_helpful(refusals: impl IntoIterator<Item = No>) -> No {
         _ => 5,
     };
     refusals.into_iter().min_by_key(rank).unwrap_or_else(forbidden)
-}
-
-/// The scopes without which the policy cannot be satisfied.
-fn needed_scopes(policy: &Require) -> Vec<&str> {
-    match &*policy.0 {
-        Rule::Scope(scope) => scope.split(' ').collect(),
-        Rule::All(policies) => policies.iter().flat_map(needed_scopes).collect(),
-        _ => Vec::new(),
-    }
 }

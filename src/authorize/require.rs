@@ -212,6 +212,23 @@ impl Require {
         Self::of(Rule::Not(policy))
     }
 
+    /// The scopes without which nobody satisfies the policy, in its order: for API descriptions.
+    ///
+    /// ```
+    /// use tower_jwt_auth::Require;
+    ///
+    /// let policy = Require::all([Require::scope("orders:write"), Require::role("admin")]);
+    /// assert_eq!(policy.needed_scopes(), ["orders:write"]);
+    /// ```
+    #[must_use]
+    pub fn needed_scopes(&self) -> Vec<&str> {
+        match &*self.0 {
+            Rule::Scope(scope) => scope.split(' ').collect(),
+            Rule::All(policies) => policies.iter().flat_map(Self::needed_scopes).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether this token satisfies the policy.
     ///
     /// The error is the refusal: `insufficient_scope` with the scopes needed, `insufficient_user_authentication`,
@@ -235,7 +252,7 @@ impl fmt::Display for Require {
             Rule::Issuer(issuer) => write!(f, "issuer({issuer:?})"),
             Rule::That { claims, .. } => write!(f, "that({claims})"),
             Rule::MaxAuthAge(age) => write!(f, "max_auth_age({age:?})"),
-            Rule::Acr(classes) => write!(f, "acr({})", classes.join(" ")),
+            Rule::Acr(classes) => write!(f, "acr({:?})", classes.join(" ")),
             Rule::Ask { name, .. } => write!(f, "ask({name:?})"),
             Rule::All(policies) => list(f, policies, " and ", "nobody"),
             Rule::Any(policies) => list(f, policies, " or ", "nobody"),

@@ -29,11 +29,30 @@ const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-det
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Problem;
 
-impl<B: Default + From<String>> Reject<B> for Problem {
+impl<B: From<String>> Reject<B> for Problem {
     fn reject(&self, refusal: &Refusal<'_>) -> Response<B> {
-        let error = refusal.error();
-        if refusal.is_grpc() {
-            let mut response = refusal.response(B::default());
+        refusal.problem(B::from)
+    }
+}
+
+impl Refusal<'_> {
+    /// The answer of [`Problem`] with a body that `make` makes of the text: for bodies that are not made of strings by
+    /// `From`, such as tonic's. In gRPC the text is empty, and the details are in the headers.
+    ///
+    /// ```
+    /// # #[cfg(feature = "tonic")]
+    /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+    /// # use tower_jwt_auth::{Authority, Claims, JwtAuthLayer, Refusal, Secret, Verifier};
+    /// # let verifier = Verifier::<Claims>::new(Authority::hs256(Secret::generate()?).issuer("i").audience("a"))?;
+    /// let layer = JwtAuthLayer::new(verifier)
+    ///     .reject_with(|refusal: &Refusal<'_>| refusal.problem(tonic::body::Body::new::<String>));
+    /// # Ok(()) }
+    /// # #[cfg(not(feature = "tonic"))] fn main() {}
+    /// ```
+    pub fn problem<B>(&self, make: impl FnOnce(String) -> B) -> Response<B> {
+        let error = self.error();
+        if self.is_grpc() {
+            let mut response = self.response(make(String::new()));
             if let Ok(details) = HeaderValue::try_from(STANDARD_NO_PAD.encode(status(error))) {
                 response.headers_mut().insert(GRPC_STATUS_DETAILS, details);
             }
@@ -50,7 +69,7 @@ impl<B: Default + From<String>> Reject<B> for Problem {
         if let (Some(scope), Some(members)) = (error.required_scope(), body.as_object_mut()) {
             members.insert("scope".to_owned(), scope.into());
         }
-        let mut response = refusal.response(B::from(body.to_string()));
+        let mut response = self.response(make(body.to_string()));
         response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
         response
     }

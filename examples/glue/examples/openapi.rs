@@ -16,51 +16,42 @@ use utoipa::openapi::security::{ClientCredentials, Flow, OAuth2, Scopes, Securit
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, ResponseBuilder};
 use utoipa::openapi::{Response, SecurityRequirement};
 
-/// What an operation needs: the one place where it is written down.
-pub struct Needs {
-    scopes: &'static [&'static str],
-    role: Option<&'static str>,
+fn read() -> Require {
+    Require::scope("orders:read")
 }
 
-const READ: Needs = Needs { scopes: &["orders:read"], role: None };
-const WRITE: Needs = Needs { scopes: &["orders:read", "orders:write"], role: None };
-const PURGE: Needs = Needs { scopes: &["orders:write"], role: Some("admin") };
+fn write() -> Require {
+    Require::scope("orders:read orders:write")
+}
 
-impl Needs {
-    /// For the route.
-    fn policy(&self) -> Require {
-        let scopes = Require::scope(self.scopes.join(" "));
-        match self.role {
-            Some(role) => Require::all([scopes, Require::role(role)]),
-            None => scopes,
-        }
-    }
+fn purge() -> Require {
+    Require::all([Require::scope("orders:write"), Require::role("admin")])
+}
 
-    /// For the document. It has words for scopes; the whole policy prints itself.
-    fn document(&self) -> OperationBuilder {
-        OperationBuilder::new()
-            .security(SecurityRequirement::new("oauth2", self.scopes.iter().copied()))
-            .response("200", Response::new("done"))
-            .response("401", Response::new("no good token"))
-            .response("403", ResponseBuilder::new().description(format!("needs {}", self.policy())))
-    }
+/// What the document says of a policy. It has words for scopes; the whole policy prints itself.
+fn described(policy: &Require) -> OperationBuilder {
+    OperationBuilder::new()
+        .security(SecurityRequirement::new("oauth2", policy.needed_scopes()))
+        .response("200", Response::new("done"))
+        .response("401", Response::new("no good token"))
+        .response("403", ResponseBuilder::new().description(format!("needs {policy}")))
 }
 
 /// Every operation once, for the router and for the document.
-fn operations() -> [(&'static str, HttpMethod, Needs, MethodRouter); 3] {
+fn operations() -> [(&'static str, HttpMethod, Require, MethodRouter); 3] {
     [
-        ("/orders", HttpMethod::Get, READ, get(answer)),
-        ("/orders", HttpMethod::Post, WRITE, post(answer)),
-        ("/orders/{id}", HttpMethod::Delete, PURGE, delete(answer)),
+        ("/orders", HttpMethod::Get, read(), get(answer)),
+        ("/orders", HttpMethod::Post, write(), post(answer)),
+        ("/orders/{id}", HttpMethod::Delete, purge(), delete(answer)),
     ]
 }
 
 pub fn document() -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut scopes = Vec::new();
-    for (path, method, needs, _) in operations() {
-        paths = paths.path(path, PathItem::new(method, needs.document()));
-        scopes.extend(needs.scopes.iter().map(|scope| (*scope, "")));
+    for (path, method, policy, _) in operations() {
+        paths = paths.path(path, PathItem::new(method, described(&policy)));
+        scopes.extend(policy.needed_scopes().into_iter().map(|scope| (scope.to_owned(), "".to_owned())));
     }
     let scopes = Scopes::from_iter(scopes);
     let flow = Flow::ClientCredentials(ClientCredentials::new("https://id.example.com/token", scopes));
@@ -74,8 +65,8 @@ pub fn document() -> OpenApi {
 }
 
 pub fn app(verifier: Verifier<Claims>) -> Router {
-    let protected = operations().into_iter().fold(Router::new(), |router, (path, _, needs, handler)| {
-        router.route(path, handler.route_layer(needs.policy()))
+    let protected = operations().into_iter().fold(Router::new(), |router, (path, _, policy, handler)| {
+        router.route(path, handler.route_layer(policy))
     });
     let protected = protected.route_layer(JwtAuthLayer::new(verifier));
     protected.route("/openapi.json", get(|| async { Json(document()) }))

@@ -21,7 +21,7 @@ fn policies_print_as_they_are_meant() {
         (Require::role("say \"hi\"\n"), r#"role("say \"hi\"\n")"#),
         (Require::issuer("https://id.example"), r#"issuer("https://id.example")"#),
         (Require::max_auth_age(Duration::from_secs(300)), "max_auth_age(300s)"),
-        (Require::acr(["gold", "silver"]), "acr(gold silver)"),
+        (Require::acr(["gold", "silver"]), r#"acr("gold silver")"#),
         (answering("owner", Ok(true)), r#"ask("owner")"#),
         (Require::any([]), "nobody"),
         (Require::not(Require::any([])), "not nobody"),
@@ -211,7 +211,7 @@ async fn a_step_up_tells_age_and_class_together_and_the_strictest_age() {
     let challenge = desk.challenge(&policy, json!({ "auth_time": NOW - 601 })).await.unwrap();
     assert!(challenge.ends_with(r#", acr_values="gold silver", max_age="60""#), "{challenge}");
     let challenge = desk.challenge(&policy, json!({ "acr": "silver", "auth_time": NOW - 61 })).await.unwrap();
-    assert!(challenge.ends_with(r#"required", max_age="60""#), "{challenge}");
+    assert!(challenge.ends_with(r#", acr_values="gold silver", max_age="60""#), "{challenge}");
 }
 
 #[tokio::test(start_paused = true)]
