@@ -1,8 +1,9 @@
 //! The request around the token: attacks 51, 52, 55 to 57 and 59 to 63.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use axum::Router;
 use axum::routing::get;
@@ -11,7 +12,7 @@ use http::{Extensions, HeaderMap, Request, Response, StatusCode};
 use serde_json::json;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_jwt_auth::{AuthError, Claims, Jwt, JwtAuthLayer, Principal, Reason};
-use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::{answer, request};
 use crate::policy::Bench;
@@ -198,14 +199,21 @@ async fn attack_61_no_foreign_text_in_the_answer() {
     }
 }
 
-/// All that is logged, at the most talkative level, while `work` runs on this thread.
-async fn logged(level: tracing_subscriber::filter::LevelFilter, work: impl Future<Output = ()>) -> String {
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
+/// All that this thread logs while `work` runs, from `level` upwards.
+///
+/// One subscriber for the whole process: with one for each test, a callsite that another thread reaches first may be
+/// taken for disabled.
+async fn logged(level: LevelFilter, work: impl Future<Output = ()>) -> String {
+    thread_local! {
+        static LOG: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+    }
+    static SUBSCRIBER: Once = Once::new();
+
+    struct Log;
 
     impl io::Write for Log {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
+            LOG.with_borrow_mut(|log| log.as_mut().map(|log| log.extend_from_slice(bytes)));
             Ok(bytes.len())
         }
 
@@ -214,14 +222,19 @@ async fn logged(level: tracing_subscriber::filter::LevelFilter, work: impl Futur
         }
     }
 
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_ansi(false);
-    let guard = subscriber.with_writer(move || writer.clone()).finish().set_default();
+    SUBSCRIBER.call_once(|| {
+        let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false);
+        subscriber.without_time().with_writer(|| Log).init();
+    });
+    LOG.set(Some(Vec::new()));
     work.await;
-    drop(guard);
-    let bytes = log.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
+    let text = String::from_utf8(LOG.take().unwrap()).unwrap();
+    let is_loud = |line: &&str| {
+        let found = line.split_whitespace().next().and_then(|word| word.parse::<LevelFilter>().ok());
+        // What has no level of its own is a forged line, and always kept.
+        found.is_none_or(|found| found <= level)
+    };
+    text.lines().filter(is_loud).collect::<Vec<_>>().join("\n")
 }
 
 /// A name or a value of the token forges lines in the log (CVE-2024-45808 of Envoy), and secrets get there.
@@ -229,7 +242,7 @@ async fn logged(level: tracing_subscriber::filter::LevelFilter, work: impl Futur
 async fn attack_62_and_63_no_text_of_the_token_in_the_log() {
     let bench = Bench::new();
     let canary = "CANARY\r\n1970-01-01 ERROR forged";
-    let text = logged(tracing_subscriber::filter::LevelFilter::TRACE, async {
+    let text = logged(LevelFilter::TRACE, async {
         let tokens = [
             bench.issuer.sign_with(json!({ "kid": canary }), json!({})),
             bench.issuer.sign_with(json!({ "alg": canary }), json!({})),
@@ -253,7 +266,7 @@ async fn attack_62_and_63_no_text_of_the_token_in_the_log() {
 #[tokio::test]
 async fn peers_an_error_line_for_each_bad_token() {
     let bench = Bench::new();
-    let text = logged(tracing_subscriber::filter::LevelFilter::INFO, async {
+    let text = logged(LevelFilter::INFO, async {
         for token in bad_tokens(&bench) {
             answer(&layer(&bench), request(&[&format!("Bearer {token}")])).await;
         }
@@ -262,7 +275,7 @@ async fn peers_an_error_line_for_each_bad_token() {
     })
     .await;
     assert_eq!(text, "");
-    let ours = logged(tracing_subscriber::filter::LevelFilter::INFO, async {
+    let ours = logged(LevelFilter::INFO, async {
         assert!(Jwt::<Claims>::of(&Extensions::new()).is_err());
     })
     .await;
