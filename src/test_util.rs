@@ -1,7 +1,8 @@
 //! For tests of your own service: an issuer that really signs, and a clock that you move.
 //!
 //! Tokens made here are real, so a test passes through the same verification as production. Keys are made at
-//! random for each issuer and never leave the process.
+//! random for each issuer and never leave the process. Where a test could not go on, they panic, and say so in
+//! their docs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

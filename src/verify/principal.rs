@@ -215,7 +215,7 @@ pub(super) struct Registered {
     iat: Option<UnixTime>,
     verified_at: UnixTime,
     /// How far the clock of the issuer may be ahead.
-    pub(super) leeway: Duration,
+    leeway: Duration,
     roles: Option<Vec<Box<str>>>,
     only_scopes: Option<Arc<HashSet<String>>>,
 }
@@ -248,6 +248,7 @@ impl Registered {
         grants: &Grants,
         exp: UnixTime,
         verified_at: UnixTime,
+        leeway: Duration,
     ) -> Result<Self, AuthError> {
         let text = |note: Note<'_>| match note {
             Note::Text(text) => Some(Text::new(&text, payload)),
@@ -282,7 +283,7 @@ impl Registered {
             nbf: date(notes.get(jose::Slot::Nbf)),
             iat: date(notes.get(jose::Slot::Iat)),
             verified_at,
-            leeway: Duration::ZERO,
+            leeway,
             roles: grants.roles(payload)?,
             only_scopes: grants.only_scopes.clone(),
             payload: payload.into(),

@@ -66,7 +66,6 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     ///
     /// # Errors
     /// If a setting is missing, contradicts another, or is out of bounds; the error names it and the remedy.
-    #[allow(clippy::new_ret_no_self)]
     pub fn new(authorities: impl IntoIterator<Item = Authority>) -> Result<Self, ConfigError> {
         Self::builder().authorities(authorities).build()
     }
@@ -206,8 +205,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let now = self.core.clock.now();
         let exp = authority.policy.check_claims(&notes, now)?;
         let claims = claims.map_err(|error| Misfit::of(&error).refuse())?;
-        let mut registered = Registered::new(text, &mut notes, &authority.grants, exp, now)?;
-        registered.leeway = authority.policy.leeway;
+        let leeway = authority.policy.leeway;
+        let registered = Registered::new(text, &mut notes, &authority.grants, exp, now, leeway)?;
         Ok(Jwt::of_verified(claims, registered))
     }
 }
