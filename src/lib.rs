@@ -173,12 +173,18 @@ mod claims;
 mod crypto;
 mod deadline;
 mod error;
+#[cfg(feature = "issuer")]
+mod issuer;
 mod jose;
 mod keys;
 mod layer;
 mod limits;
 mod now_or_later;
 mod reason;
+#[cfg(feature = "issuer")]
+mod refresh;
+#[cfg(feature = "issuer")]
+mod store_error;
 #[cfg(feature = "test-util")]
 mod test_util;
 mod time;
@@ -193,6 +199,8 @@ pub use authorize::{Authorize, Policy, Require, RequireLayer, RequireMethods};
 pub use claims::{Audience, Claims};
 pub use crypto::Backend;
 pub use error::{AuthError, ConfigError};
+#[cfg(feature = "issuer")]
+pub use issuer::{KeyDocument, KeyStore, MemoryKeyStore};
 pub use jose::Algorithm;
 pub use keys::{Key, KeySet, Secret, SkippedKey};
 #[cfg(feature = "cookie")]
@@ -204,6 +212,8 @@ pub use layer::{
 pub use limits::Limits;
 pub use now_or_later::NowOrLater;
 pub use reason::Reason;
+#[cfg(feature = "issuer")]
+pub use store_error::StoreError;
 #[cfg(feature = "test-util")]
 pub use test_util::{TestClock, TestIssuer};
 pub use time::{Clock, SystemClock, UnixTime};

@@ -1,0 +1,5 @@
+//! The signing side: sign, rotate, publish.
+
+mod store;
+
+pub use store::{KeyDocument, KeyStore, MemoryKeyStore};

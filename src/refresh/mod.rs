@@ -1,0 +1,1 @@
+//! Refresh tokens: opaque, rotated at each use.
