@@ -1,0 +1,109 @@
+//! The settings, read from the environment.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::passwords::Password;
+
+/// What can be set. The names of the variables stand behind.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where users, sessions and keys are kept: `LOGIN_DIR`.
+    pub dir: PathBuf,
+    /// The port on the loopback interface, 0 for any: `PORT`.
+    pub port: u16,
+    /// How the browser reaches the application, if not by `http://localhost` and the port: `PUBLIC_URL`.
+    pub public_url: Option<String>,
+    /// How long an access token lives: `ACCESS_SECONDS`.
+    pub access_lifetime: Duration,
+    /// The password of the user `admin`, who is created at the first start; made up if it is not set: `ADMIN_PASSWORD`.
+    pub admin_password: Option<Password>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            dir: PathBuf::from("login-data"),
+            port: 3000,
+            public_url: None,
+            access_lifetime: Duration::from_secs(600),
+            admin_password: None,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the settings with `variable`, such as [`environment`].
+    ///
+    /// # Errors
+    /// Names the variable, its value and what it should be.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let mut config = Self::default();
+        if let Some(dir) = variable("LOGIN_DIR") {
+            config.dir = dir.into();
+        }
+        if let Some(port) = variable("PORT") {
+            config.port = port.parse().map_err(|_| format!("PORT: {port:?} is no port: give 0 to 65535"))?;
+        }
+        if let Some(url) = variable("PUBLIC_URL") {
+            // Browsers take the cookies, which are `Secure`, over https only; http counts for localhost.
+            if !url.starts_with("https://") || url.ends_with('/') {
+                return Err(format!("PUBLIC_URL: {url:?} should be like https://login.example.com, without slash"));
+            }
+            config.public_url = Some(url);
+        }
+        if let Some(text) = variable("ACCESS_SECONDS") {
+            let seconds = text.parse().ok().filter(|seconds| (5..=86_400).contains(seconds));
+            let seconds = seconds.ok_or(format!("ACCESS_SECONDS: {text:?} should be a number from 5 to 86400"))?;
+            config.access_lifetime = Duration::from_secs(seconds);
+        }
+        if let Some(password) = variable("ADMIN_PASSWORD").map(Password::from) {
+            password.check("admin").map_err(|error| format!("ADMIN_PASSWORD: {error}"))?;
+            config.admin_password = Some(password);
+        }
+        Ok(config)
+    }
+}
+
+/// A variable of the environment; set to nothing counts as not set.
+#[must_use]
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str, value: &str) -> Result<Config, String> {
+        Config::read(|asked| (asked == name).then(|| value.to_owned()))
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named() {
+        for (name, value) in [
+            ("PORT", "65536"),
+            ("PORT", "http"),
+            ("ACCESS_SECONDS", "4"),
+            ("ACCESS_SECONDS", "10m"),
+            ("PUBLIC_URL", "http://login.example.com"),
+            ("PUBLIC_URL", "https://login.example.com/"),
+            ("ADMIN_PASSWORD", "secret"),
+        ] {
+            let error = read(name, value).unwrap_err();
+            assert!(error.starts_with(&format!("{name}: ")), "{error}");
+            assert_eq!(error.contains(value), name != "ADMIN_PASSWORD", "{error}");
+        }
+    }
+
+    #[test]
+    fn settings() {
+        assert_eq!(read("PORT", "0").unwrap().port, 0);
+        assert_eq!(read("ACCESS_SECONDS", "5").unwrap().access_lifetime, Duration::from_secs(5));
+        assert_eq!(read("LOGIN_DIR", "/tmp/x").unwrap().dir, PathBuf::from("/tmp/x"));
+        let url = read("PUBLIC_URL", "https://login.example.com").unwrap().public_url;
+        assert_eq!(url.as_deref(), Some("https://login.example.com"));
+        assert!(read("ADMIN_PASSWORD", "a long enough password").unwrap().admin_password.is_some());
+        assert_eq!(read("", "").unwrap().port, 3000);
+    }
+}

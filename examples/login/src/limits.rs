@@ -1,0 +1,146 @@
+//! How often somebody may try: against guessing of passwords, and against making us hash all day.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
+
+use crate::error::AppError;
+
+/// Attempts a minute for one account from one address.
+const PER_ACCOUNT: NonZeroU32 = NonZeroU32::new(5).unwrap();
+/// Attempts a minute from one address, whatever the account: logins and sign-ups.
+const PER_ADDRESS: NonZeroU32 = NonZeroU32::new(30).unwrap();
+/// How many addresses and accounts are remembered; a table that is full of recent ones lets nobody new in.
+const REMEMBERED: usize = 100_000;
+
+type Keyed<K, C> = RateLimiter<K, HashMapStateStore<K>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+
+/// Counts attempts; in memory, so a restart forgets them.
+pub struct Limits<C: Clock = DefaultClock> {
+    accounts: Keyed<(IpAddr, String), C>,
+    addresses: Keyed<IpAddr, C>,
+    clock: C,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::with_clock(DefaultClock::default())
+    }
+}
+
+impl<C: Clock + Clone> Limits<C> {
+    /// Measures by this clock.
+    pub fn with_clock(clock: C) -> Self {
+        Self {
+            accounts: RateLimiter::hashmap_with_clock(Quota::per_minute(PER_ACCOUNT), clock.clone()),
+            addresses: RateLimiter::hashmap_with_clock(Quota::per_minute(PER_ADDRESS), clock.clone()),
+            clock,
+        }
+    }
+
+    /// Counts a sign-up.
+    ///
+    /// # Errors
+    /// `TooMany` from this address.
+    pub fn sign_up(&self, address: IpAddr) -> Result<(), AppError> {
+        self.count(&self.addresses, &network(address))
+    }
+
+    /// Counts an attempt to log in, whether it will succeed or not.
+    ///
+    /// # Errors
+    /// `TooMany` from this address, or for this account from this address.
+    pub fn log_in(&self, address: IpAddr, username: &str) -> Result<(), AppError> {
+        let network = network(address);
+        self.count(&self.addresses, &network)?;
+        self.count(&self.accounts, &(network, username.to_owned()))
+    }
+
+    fn count<K: std::hash::Hash + Eq + Clone>(&self, limiter: &Keyed<K, C>, key: &K) -> Result<(), AppError> {
+        if limiter.len() >= REMEMBERED {
+            limiter.retain_recent();
+            if limiter.len() >= REMEMBERED {
+                return Err(AppError::Busy);
+            }
+        }
+        limiter.check_key(key).map_err(|refused| AppError::TooMany(refused.wait_time_from(self.clock.now())))
+    }
+}
+
+/// An IPv6 network of 64 bits counts as one: whoever has one address of it has them all.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+    }
+}
+
+impl<C: Clock> fmt::Debug for Limits<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limits").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use governor::clock::FakeRelativeClock;
+
+    use super::*;
+
+    fn limits() -> (Limits<FakeRelativeClock>, FakeRelativeClock) {
+        let clock = FakeRelativeClock::default();
+        (Limits::with_clock(clock.clone()), clock)
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn wait(result: Result<(), AppError>) -> Option<Duration> {
+        match result {
+            Ok(()) => None,
+            Err(AppError::TooMany(wait)) => Some(wait),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn five_a_minute_for_an_account() {
+        let (limits, clock) = limits();
+        let here = address("192.0.2.1");
+        for _ in 0..5 {
+            assert_eq!(wait(limits.log_in(here, "alice")), None);
+        }
+        assert_eq!(wait(limits.log_in(here, "alice")), Some(Duration::from_secs(12)));
+        assert_eq!(wait(limits.log_in(here, "bob")), None, "another account");
+        assert_eq!(wait(limits.log_in(address("192.0.2.2"), "alice")), None, "another address");
+        clock.advance(Duration::from_secs(12) - Duration::from_nanos(1));
+        assert!(wait(limits.log_in(here, "alice")).is_some());
+        clock.advance(Duration::from_nanos(1));
+        assert_eq!(wait(limits.log_in(here, "alice")), None);
+        assert!(wait(limits.log_in(here, "alice")).is_some(), "one place came free, not five");
+    }
+
+    #[test]
+    fn an_address_cannot_go_through_all_accounts() {
+        let (limits, clock) = limits();
+        let here = address("2001:db8::1");
+        for n in 0..30 {
+            assert_eq!(wait(limits.log_in(here, &format!("user{n}"))), None);
+        }
+        assert_eq!(wait(limits.log_in(here, "next")), Some(Duration::from_secs(2)));
+        assert!(wait(limits.sign_up(here)).is_some());
+        assert!(wait(limits.sign_up(address("2001:db8::ffff:1"))).is_some(), "the same /64");
+        assert_eq!(wait(limits.sign_up(address("2001:db8:0:1::1"))), None, "the next /64");
+        assert!(wait(limits.sign_up(address("::ffff:192.0.2.1"))).is_none(), "IPv4, mapped");
+        clock.advance(Duration::from_secs(2));
+        assert_eq!(wait(limits.sign_up(here)), None);
+    }
+}

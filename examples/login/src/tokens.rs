@@ -1,0 +1,141 @@
+//! The tokens: who signs them, what they say, how they are checked, and in which cookies browsers keep them.
+
+use std::error::Error;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tower_jwt_auth::{
+    Authority, AuthError, Clock, ConfigError, Csrf, FileKeyStore, Issuer, JwtAuthLayer, KeyRing, Principal, Reason,
+    RefreshToken, RefreshTokens, Session, SqliteRefreshStore, TokenCookie, TokenSource, Verifier,
+};
+
+use crate::error::AppError;
+use crate::users::{Role, User};
+
+/// The name of this API, as it stands in `aud`.
+const AUDIENCE: &str = "login-api";
+/// The `__Host-` prefix: browsers take such a cookie over https (or from localhost) only, and from this very host.
+pub const ACCESS_COOKIE: &str = "__Host-access";
+/// Sent with every request to this host, and looked at by three routes.
+pub const REFRESH_COOKIE: &str = "__Host-refresh";
+
+/// What access tokens say of their user (RFC 9068). The issuer adds `iss`, `aud`, `iat`, `exp` and `jti`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AccessClaims {
+    /// The user's id.
+    pub sub: String,
+    /// The session, which a logout ends.
+    pub sid: String,
+    /// The application that asked for the token: this one.
+    pub client_id: String,
+    /// The user's name, to be shown.
+    pub preferred_username: String,
+    /// What the user may do.
+    pub roles: Vec<Role>,
+}
+
+/// Both tokens of a login or a refresh.
+#[derive(Debug)]
+pub struct Pair {
+    /// The access token.
+    pub access: String,
+    /// How long it lives.
+    pub lifetime: Duration,
+    /// The token that is exchanged for the next pair.
+    pub refresh: RefreshToken,
+    /// Whose session it is.
+    pub session: Session,
+}
+
+/// Signs, checks and rotates.
+#[derive(Debug)]
+pub struct Tokens {
+    /// Signs access tokens, and publishes the keys.
+    pub issuer: Issuer,
+    /// Keeps the sessions.
+    pub refresh: RefreshTokens,
+    /// Where a browser keeps the access token.
+    pub access_cookie: TokenCookie,
+    /// Where a browser keeps the refresh token.
+    pub refresh_cookie: TokenCookie,
+    verifier: Verifier<AccessClaims>,
+    sources: [TokenSource; 2],
+    lifetime: Duration,
+}
+
+impl Tokens {
+    /// Opens keys and sessions in `dir`, or makes them. `url` is where the application is reached, and the issuer's name.
+    ///
+    /// # Errors
+    /// If a file cannot be used or a setting is wrong.
+    pub async fn open(
+        dir: &Path,
+        url: &str,
+        lifetime: Duration,
+        clock: impl Clock + Clone,
+    ) -> Result<Self, Box<dyn Error>> {
+        let keys = KeyRing::builder(FileKeyStore::new(dir.join("keys.json"))).clock(clock.clone()).open().await?;
+        let issuer =
+            Issuer::builder(url, keys).audience(AUDIENCE).lifetime(lifetime).clock(clock.clone()).build()?;
+        let sessions = SqliteRefreshStore::open(dir.join("sessions.db"))?;
+        let refresh = RefreshTokens::builder(sessions).clock(clock.clone()).build()?;
+        let authority = only_live_sessions(issuer.authority().rfc9068().roles_at("/roles"), refresh.clone());
+        Ok(Self {
+            verifier: Verifier::builder().authority(authority).clock(clock).build()?,
+            sources: [TokenSource::bearer(), TokenSource::cookie(ACCESS_COOKIE, Csrf::same_origin().trust(url)?)?],
+            access_cookie: TokenCookie::new(ACCESS_COOKIE)?,
+            refresh_cookie: TokenCookie::new(REFRESH_COOKIE)?,
+            issuer,
+            refresh,
+            lifetime,
+        })
+    }
+
+    /// Lets in who has a good access token, in the header or in the cookie.
+    #[must_use]
+    pub fn layer(&self) -> JwtAuthLayer<AccessClaims> {
+        JwtAuthLayer::new(self.verifier.clone()).token_from(self.sources.clone())
+    }
+
+    /// Begins a session of `user`, who has logged in.
+    ///
+    /// # Errors
+    /// If the session cannot be stored or the token not be signed.
+    pub async fn begin(&self, user: &User) -> Result<Pair, AppError> {
+        let grant = self.refresh.begin(&user.id).await?;
+        self.pair(user, grant.session, grant.token)
+    }
+
+    /// The next pair, for `user` as the database has it now.
+    ///
+    /// # Errors
+    /// If the token cannot be signed.
+    pub fn pair(&self, user: &User, session: Session, refresh: RefreshToken) -> Result<Pair, AppError> {
+        let claims = AccessClaims {
+            sub: user.id.clone(),
+            sid: session.sid().to_owned(),
+            client_id: "login".to_owned(),
+            preferred_username: user.username.clone(),
+            roles: user.roles.clone(),
+        };
+        Ok(Pair { access: self.issuer.sign(&claims)?, lifetime: self.lifetime, refresh, session })
+    }
+}
+
+/// Refuses tokens of a session that has ended, so that a logout counts at once. The price is a look into the store for
+/// each request; without it, a token is good until it expires.
+fn only_live_sessions(authority: Authority, refresh: RefreshTokens) -> Authority {
+    authority.check_async(move |caller: Principal| {
+        let refresh = refresh.clone();
+        async move {
+            let sid: Option<String> = caller.claim("sid");
+            let (subject, sid) = (caller.subject().unwrap_or_default(), sid.unwrap_or_default());
+            match refresh.is_live(subject, &sid).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(AuthError::new(Reason::Revoked)),
+                Err(error) => Err(AuthError::new(Reason::RevocationUnavailable).with_source(error)),
+            }
+        }
+    })
+}

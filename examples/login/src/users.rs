@@ -1,0 +1,217 @@
+//! The users: who they are, and what they may do.
+
+use std::fmt;
+
+use rusqlite::{OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+
+use crate::db::Db;
+use crate::error::AppError;
+
+/// What somebody may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// May list notes.
+    Reader,
+    /// May create notes.
+    Writer,
+    /// May delete notes, list users and change their roles.
+    Admin,
+}
+
+impl Role {
+    /// The name that stands in tokens.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reader => "reader",
+            Self::Writer => "writer",
+            Self::Admin => "admin",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        [Self::Reader, Self::Writer, Self::Admin].into_iter().find(|role| role.as_str() == name)
+    }
+}
+
+/// A name to log in with: 3 to 32 of `a` to `z`, digits, `.`, `-` and `_`, a letter first. Capital letters count as
+/// small ones, so that nobody can pass for `alice` as `Alice`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Username(String);
+
+impl Username {
+    /// The name, if it can be one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        let fits = (3..=32).contains(&text.len())
+            && text.starts_with(|first: char| first.is_ascii_alphabetic())
+            && text.bytes().all(legal);
+        fits.then(|| Self(text.to_ascii_lowercase()))
+    }
+
+    /// The name in small letters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One user.
+#[derive(Clone)]
+pub struct User {
+    /// The `sub` of tokens: random, so that a name can change hands and a token cannot.
+    pub id: String,
+    /// The name to log in with.
+    pub username: String,
+    /// A PHC string.
+    pub password_hash: String,
+    /// What this user may do.
+    pub roles: Vec<Role>,
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User").field("id", &self.id).field("roles", &self.roles).finish_non_exhaustive()
+    }
+}
+
+/// The table of users.
+#[derive(Clone, Debug)]
+pub struct Users(pub Db);
+
+impl Users {
+    /// Adds a user; `None` if the name is taken.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn add(&self, name: &Username, hash: String, roles: &[Role]) -> Result<Option<User>, AppError> {
+        let mut id = [0; 16];
+        getrandom::fill(&mut id)?;
+        let user = User {
+            id: format!("{:032x}", u128::from_be_bytes(id)),
+            username: name.0.clone(),
+            password_hash: hash,
+            roles: roles.to_vec(),
+        };
+        self.0
+            .run(move |db| {
+                let added = db.execute(
+                    "INSERT INTO users (id, username, password_hash, roles) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT (username) DO NOTHING",
+                    params![user.id, user.username, user.password_hash, joined(&user.roles)],
+                )?;
+                Ok((added == 1).then_some(user))
+            })
+            .await
+    }
+
+    /// The user of this name.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn by_name(&self, name: &Username) -> Result<Option<User>, AppError> {
+        let name = name.0.clone();
+        self.0.run(move |db| db.query_row(&select("username = ?1"), [name], read).optional()).await
+    }
+
+    /// The user of this `sub`.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn by_id(&self, id: &str) -> Result<Option<User>, AppError> {
+        let id = id.to_owned();
+        self.0.run(move |db| db.query_row(&select("id = ?1"), [id], read).optional()).await
+    }
+
+    /// The first hundred, by name.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn list(&self) -> Result<Vec<User>, AppError> {
+        self.0
+            .run(|db| {
+                let mut query = db.prepare(&select("true ORDER BY username LIMIT 100"))?;
+                query.query_map([], read)?.collect()
+            })
+            .await
+    }
+
+    /// Replaces the hash `old`, unless somebody else already has.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn replace_hash(&self, id: String, old: String, new: String) -> Result<(), AppError> {
+        let sql = "UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2";
+        self.0.run(move |db| db.execute(sql, [id, old, new])).await.map(drop)
+    }
+
+    /// Gives the user of this name these roles and no others; `false` if there is no such user.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn set_roles(&self, name: &Username, roles: &[Role]) -> Result<bool, AppError> {
+        let (name, roles) = (name.0.clone(), joined(roles));
+        let sql = "UPDATE users SET roles = ?2 WHERE username = ?1";
+        self.0.run(move |db| Ok(db.execute(sql, [name, roles])? == 1)).await
+    }
+}
+
+fn select(condition: &str) -> String {
+    format!("SELECT id, username, password_hash, roles FROM users WHERE {condition}")
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<User> {
+    let roles: String = row.get(3)?;
+    Ok(User {
+        id: row.get(0)?,
+        username: row.get(1)?,
+        password_hash: row.get(2)?,
+        // A name that this program does not know grants nothing.
+        roles: roles.split(' ').filter_map(Role::parse).collect(),
+    })
+}
+
+fn joined(roles: &[Role]) -> String {
+    roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for (text, name) in [("bob", "bob"), ("Alice", "alice"), ("a.b-c_9", "a.b-c_9")] {
+            assert_eq!(Username::parse(text).unwrap().as_str(), name);
+        }
+        assert!(Username::parse(&"a".repeat(32)).is_some());
+        let long = "a".repeat(33);
+        for text in ["", "ab", &long, "9ab", ".ab", "a b", "alïce", "аlice", "bob\n", "bob\0", "a/b", "<b>x"] {
+            assert_eq!(Username::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_name_one_user() {
+        let users = Users(Db::open(std::path::Path::new(":memory:")).unwrap());
+        let bob = Username::parse("bob").unwrap();
+        let added = users.add(&bob, "hash".to_owned(), &[Role::Reader, Role::Writer]).await.unwrap().unwrap();
+        assert!(users.add(&bob, "other".to_owned(), &[Role::Admin]).await.unwrap().is_none());
+        let found = users.by_id(&added.id).await.unwrap().unwrap();
+        assert_eq!((found.username.as_str(), found.password_hash.as_str()), ("bob", "hash"));
+        assert_eq!(found.roles, [Role::Reader, Role::Writer]);
+        assert!(users.by_id("bob").await.unwrap().is_none());
+
+        users.replace_hash(added.id.clone(), "gone".to_owned(), "late".to_owned()).await.unwrap();
+        assert_eq!(users.by_name(&bob).await.unwrap().unwrap().password_hash, "hash");
+        users.replace_hash(added.id, "hash".to_owned(), "new".to_owned()).await.unwrap();
+        assert!(users.set_roles(&bob, &[Role::Admin]).await.unwrap());
+        let found = users.by_name(&bob).await.unwrap().unwrap();
+        assert_eq!((found.password_hash.as_str(), found.roles), ("new", vec![Role::Admin]));
+        assert!(!users.set_roles(&Username::parse("eve").unwrap(), &[]).await.unwrap());
+        assert_eq!(users.list().await.unwrap().len(), 1);
+    }
+}
