@@ -212,6 +212,13 @@ pub use layer::{
 pub use limits::Limits;
 pub use now_or_later::NowOrLater;
 pub use reason::Reason;
+#[cfg(feature = "sqlite")]
+pub use refresh::SqliteRefreshStore;
+#[cfg(feature = "issuer")]
+pub use refresh::{
+    Grant, MemoryRefreshStore, RefreshError, RefreshRecord, RefreshStore, RefreshToken, RefreshTokens,
+    RefreshTokensBuilder, Rotated, Session,
+};
 #[cfg(feature = "issuer")]
 pub use store_error::StoreError;
 #[cfg(feature = "test-util")]
