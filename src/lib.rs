@@ -168,8 +168,12 @@ mod answer;
 mod authorize;
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg(feature = "issuer")]
+mod blocking;
 mod challenge;
 mod claims;
+#[cfg(feature = "issuer")]
+mod crash;
 mod crypto;
 mod deadline;
 mod error;
@@ -200,7 +204,7 @@ pub use claims::{Audience, Claims};
 pub use crypto::Backend;
 pub use error::{AuthError, ConfigError};
 #[cfg(feature = "issuer")]
-pub use issuer::{KeyDocument, KeyStore, MemoryKeyStore};
+pub use issuer::{FileKeyStore, KeyDocument, KeyStore, MemoryKeyStore};
 pub use jose::Algorithm;
 pub use keys::{Key, KeySet, Secret, SkippedKey};
 #[cfg(feature = "cookie")]

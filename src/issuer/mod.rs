@@ -2,4 +2,4 @@
 
 mod store;
 
-pub use store::{KeyDocument, KeyStore, MemoryKeyStore};
+pub use store::{FileKeyStore, KeyDocument, KeyStore, MemoryKeyStore};
