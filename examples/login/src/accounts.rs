@@ -43,7 +43,8 @@ pub(crate) async fn sign_up(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Input(wanted): Input<Credentials>,
 ) -> Result<(StatusCode, Json<Profile>), AppError> {
-    const BAD_NAME: &str = "A name has 3 to 32 letters a to z, digits, dots, hyphens and underscores, a letter first.";
+    const BAD_NAME: &str =
+        "A name has 3 to 32 letters a to z, digits, dots, hyphens and underscores, a letter first.";
     let name = Username::parse(&wanted.username);
     let name = name.ok_or(AppError::Invalid(StatusCode::BAD_REQUEST, BAD_NAME))?;
     wanted.password.check(name.as_str())?;

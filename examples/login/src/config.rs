@@ -48,13 +48,16 @@ impl Config {
         if let Some(url) = variable("PUBLIC_URL") {
             // Browsers take the cookies, which are `Secure`, over https only; http counts for localhost.
             if !url.starts_with("https://") || url.ends_with('/') {
-                return Err(format!("PUBLIC_URL: {url:?} should be like https://login.example.com, without slash"));
+                return Err(format!(
+                    "PUBLIC_URL: {url:?} should be like https://login.example.com, without slash"
+                ));
             }
             config.public_url = Some(url);
         }
         if let Some(text) = variable("ACCESS_SECONDS") {
             let seconds = text.parse().ok().filter(|seconds| (5..=86_400).contains(seconds));
-            let seconds = seconds.ok_or(format!("ACCESS_SECONDS: {text:?} should be a number from 5 to 86400"))?;
+            let seconds =
+                seconds.ok_or(format!("ACCESS_SECONDS: {text:?} should be a number from 5 to 86400"))?;
             config.access_lifetime = Duration::from_secs(seconds);
         }
         if let Some(password) = variable("ADMIN_PASSWORD").map(Password::from) {

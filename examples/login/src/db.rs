@@ -34,9 +34,8 @@ impl Db {
     ) -> Result<T, AppError> {
         let shared = Arc::clone(&self.0);
         // A job that panicked has left no transaction open: each is a single statement.
-        let done = tokio::task::spawn_blocking(move || {
-            job(&shared.lock().unwrap_or_else(PoisonError::into_inner))
-        });
+        let done =
+            tokio::task::spawn_blocking(move || job(&shared.lock().unwrap_or_else(PoisonError::into_inner)));
         Ok(done.await??)
     }
 }

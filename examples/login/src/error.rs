@@ -11,7 +11,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tower_jwt_auth::{AuthError, Reason};
+use tower_jwt_auth::{AuthError, Reason, StoreError};
 
 /// Why a request was not done.
 #[derive(Debug)]
@@ -44,13 +44,19 @@ impl AppError {
             Self::WrongCredentials => {
                 (StatusCode::BAD_REQUEST, "invalid_grant", "The username or the password is wrong.")
             }
-            Self::SessionOver => (StatusCode::BAD_REQUEST, "invalid_grant", "The session is over: log in again."),
+            Self::SessionOver => {
+                (StatusCode::BAD_REQUEST, "invalid_grant", "The session is over: log in again.")
+            }
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross_site", "This came from another site."),
             Self::Conflict(text) => (StatusCode::CONFLICT, "conflict", text),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is no such thing here."),
-            Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many attempts: wait."),
+            Self::TooMany(_) => {
+                (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many attempts: wait.")
+            }
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "Busy: try again."),
-            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error", "Something went wrong here."),
+            Self::Internal(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "server_error", "Something went wrong here.")
+            }
         }
     }
 
@@ -115,7 +121,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Input<T> {
                 AppError::Invalid(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.")
             }
             StatusCode::UNSUPPORTED_MEDIA_TYPE => NOT_JSON,
-            _ => AppError::Invalid(StatusCode::BAD_REQUEST, "The body is not the JSON that this route takes."),
+            _ => {
+                AppError::Invalid(StatusCode::BAD_REQUEST, "The body is not the JSON that this route takes.")
+            }
         };
         Json::from_request(request, state).await.map(|Json(body)| Self(body)).map_err(invalid)
     }
@@ -139,6 +147,12 @@ impl std::error::Error for AppError {}
 impl From<rusqlite::Error> for AppError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Internal(format!("database: {error}"))
+    }
+}
+
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        Self::Internal(format!("sessions: {error}"))
     }
 }
 

@@ -16,6 +16,7 @@ pub mod config;
 pub mod db;
 pub mod error;
 mod guard;
+pub mod interim;
 pub mod limits;
 pub mod notes;
 mod page;
@@ -83,7 +84,8 @@ impl App {
     /// # Errors
     /// If the directory or a file in it cannot be used.
     pub async fn open(config: &Config, url: &str, clock: impl Clock + Clone) -> Result<Self, Box<dyn Error>> {
-        make_private_dir(&config.dir).map_err(|error| format!("LOGIN_DIR: {}: {error}", config.dir.display()))?;
+        make_private_dir(&config.dir)
+            .map_err(|error| format!("LOGIN_DIR: {}: {error}", config.dir.display()))?;
         let db = Db::open(&config.dir.join("users.db"))?;
         Ok(Self(Arc::new(Parts {
             users: Users(db.clone()),

@@ -15,7 +15,7 @@ use crate::roles::{Administer, Read, Write};
 /// The longest note, in characters.
 const MAX_CHARACTERS: usize = 500;
 /// Then somebody has to delete some.
-const MAX_NOTES: usize = 1000;
+const MAX_NOTES: i64 = 1000;
 
 /// One note.
 #[derive(Debug, Serialize)]

@@ -218,7 +218,8 @@ mod tests {
     #[tokio::test]
     async fn a_hash_of_other_parameters_is_stale() {
         let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8192, 1, 1, None).unwrap());
-        let other = Argon2::new(Algorithm::Argon2i, Version::V0x13, Params::new(19 * 1024, 2, 1, None).unwrap());
+        let other =
+            Argon2::new(Algorithm::Argon2i, Version::V0x13, Params::new(19 * 1024, 2, 1, None).unwrap());
         let passwords = Passwords::new().unwrap();
         for old in [weak, other] {
             let stored = hash(&old, &password("correct horse battery")).unwrap();

@@ -2,12 +2,11 @@
 //! keep them in cookies that no script can read.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{ConnectInfo, State};
 use axum::http::header::{COOKIE, SET_COOKIE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -75,7 +74,10 @@ pub(crate) async fn api_refresh(
 }
 
 /// `POST /session/refresh`. A session that is over takes its cookies with it.
-pub(crate) async fn browser_refresh(State(app): State<App>, headers: HeaderMap) -> Result<Response, AppError> {
+pub(crate) async fn browser_refresh(
+    State(app): State<App>,
+    headers: HeaderMap,
+) -> Result<Response, AppError> {
     let refreshed = match refresh_cookie(&headers) {
         Some(token) => refresh(&app, &token).await,
         None => Err(AppError::SessionOver),
@@ -162,7 +164,7 @@ fn in_cookies(tokens: &Tokens, pair: &Pair) -> Result<Response, AppError> {
     Ok((cookies, Json(json!({ "expires_in": pair.lifetime.as_secs() }))).into_response())
 }
 
-fn cleared(tokens: &Tokens) -> impl IntoResponse + use<> {
+fn cleared(tokens: &Tokens) -> AppendHeaders<[(HeaderName, HeaderValue); 2]> {
     AppendHeaders([(SET_COOKIE, tokens.access_cookie.clear()), (SET_COOKIE, tokens.refresh_cookie.clear())])
 }
 

@@ -4,10 +4,11 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::interim::{Issuer, KeyRing, TokenCookie};
 use serde::{Deserialize, Serialize};
 use tower_jwt_auth::{
-    Authority, AuthError, Clock, ConfigError, Csrf, FileKeyStore, Issuer, JwtAuthLayer, KeyRing, Principal, Reason,
-    RefreshToken, RefreshTokens, Session, SqliteRefreshStore, TokenCookie, TokenSource, Verifier,
+    AuthError, Authority, Clock, Csrf, FileKeyStore, JwtAuthLayer, Principal, Reason, RefreshToken,
+    RefreshTokens, Session, SqliteRefreshStore, TokenSource, Verifier,
 };
 
 use crate::error::AppError;
@@ -75,7 +76,8 @@ impl Tokens {
         lifetime: Duration,
         clock: impl Clock + Clone,
     ) -> Result<Self, Box<dyn Error>> {
-        let keys = KeyRing::builder(FileKeyStore::new(dir.join("keys.json"))).clock(clock.clone()).open().await?;
+        let keys =
+            KeyRing::builder(FileKeyStore::new(dir.join("keys.json"))).clock(clock.clone()).open().await?;
         let issuer =
             Issuer::builder(url, keys).audience(AUDIENCE).lifetime(lifetime).clock(clock.clone()).build()?;
         let sessions = SqliteRefreshStore::open(dir.join("sessions.db"))?;
@@ -83,7 +85,10 @@ impl Tokens {
         let authority = only_live_sessions(issuer.authority().rfc9068().roles_at("/roles"), refresh.clone());
         Ok(Self {
             verifier: Verifier::builder().authority(authority).clock(clock).build()?,
-            sources: [TokenSource::bearer(), TokenSource::cookie(ACCESS_COOKIE, Csrf::same_origin().trust(url)?)?],
+            sources: [
+                TokenSource::bearer(),
+                TokenSource::cookie(ACCESS_COOKIE, Csrf::same_origin().trust(url)?)?,
+            ],
             access_cookie: TokenCookie::new(ACCESS_COOKIE)?,
             refresh_cookie: TokenCookie::new(REFRESH_COOKIE)?,
             issuer,

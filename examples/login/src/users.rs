@@ -189,7 +189,8 @@ mod tests {
         }
         assert!(Username::parse(&"a".repeat(32)).is_some());
         let long = "a".repeat(33);
-        for text in ["", "ab", &long, "9ab", ".ab", "a b", "alïce", "аlice", "bob\n", "bob\0", "a/b", "<b>x"] {
+        for text in ["", "ab", &long, "9ab", ".ab", "a b", "alïce", "аlice", "bob\n", "bob\0", "a/b", "<b>x"]
+        {
             assert_eq!(Username::parse(text), None, "{text:?}");
         }
     }
