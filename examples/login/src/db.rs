@@ -1,5 +1,6 @@
 //! The database of users and notes: one SQLite file behind one connection.
 
+use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,6 +18,7 @@ impl Db {
     /// # Errors
     /// If it cannot be opened or is no database.
     pub fn open(path: &Path) -> Result<Self, AppError> {
+        make_private(path).map_err(|error| AppError::Internal(format!("{}: {error}", path.display())))?;
         let connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "foreign_keys", true)?;
@@ -38,4 +40,13 @@ impl Db {
             tokio::task::spawn_blocking(move || job(&shared.lock().unwrap_or_else(PoisonError::into_inner)));
         Ok(done.await??)
     }
+}
+
+/// Makes the file, if it is not there, so that only its owner can read it. SQLite gives its other files the same mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
 }

@@ -197,7 +197,8 @@ mod tests {
 
     #[tokio::test]
     async fn one_name_one_user() {
-        let users = Users(Db::open(std::path::Path::new(":memory:")).unwrap());
+        let dir = tempfile::tempdir().unwrap();
+        let users = Users(Db::open(&dir.path().join("users.db")).unwrap());
         let bob = Username::parse("bob").unwrap();
         let added = users.add(&bob, "hash".to_owned(), &[Role::Reader, Role::Writer]).await.unwrap().unwrap();
         assert!(users.add(&bob, "other".to_owned(), &[Role::Admin]).await.unwrap().is_none());

@@ -1,1 +1,7 @@
+//! The application as its clients see it.
 
+mod api;
+mod browser;
+mod limits;
+mod support;
+mod whole;
