@@ -204,7 +204,11 @@ pub use claims::{Audience, Claims};
 pub use crypto::Backend;
 pub use error::{AuthError, ConfigError};
 #[cfg(feature = "issuer")]
-pub use issuer::{FileKeyStore, KeyDocument, KeyStore, MemoryKeyStore};
+pub use issuer::{
+    AccessTokenClaims, DocumentBody, DocumentService, FileKeyStore, Issuer, IssuerBuilder, IssuerKeys, KeyDocument,
+    KeyRing, KeyRingBuilder, KeyState, KeyStatus, KeyStore, MemoryKeyStore, MetadataBuilder, SignError,
+    Signer, SigningKey,
+};
 pub use jose::Algorithm;
 pub use keys::{Key, KeySet, Secret, SkippedKey};
 #[cfg(feature = "cookie")]

@@ -5,7 +5,6 @@
 //! their docs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
@@ -14,10 +13,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::crypto::SigningKey;
-use crate::error::ConfigError;
-use crate::jose::{self, Algorithm};
-use crate::keys::{KeySet, Published};
+use crate::issuer::{Issuer, SigningKey};
+use crate::jose::Algorithm;
+use crate::keys::KeySet;
 use crate::time::{Clock, SystemClock, UnixTime};
 use crate::verify::{Authority, Jwt, Verifier};
 
@@ -39,13 +37,9 @@ use crate::verify::{Authority, Jwt, Verifier};
 /// ```
 #[derive(Debug)]
 pub struct TestIssuer {
-    issuer: String,
-    audience: String,
-    lifetime: Duration,
-    clock: Arc<dyn Clock>,
+    issuer: Issuer,
     key: SigningKey,
-    kid: String,
-    published: Arc<Published>,
+    /// What is published: the key that signs, then older ones.
     set: KeySet,
 }
 
@@ -53,7 +47,7 @@ impl TestIssuer {
     /// An issuer with this `iss` that signs with ES256, for the audience `test`, with tokens of ten minutes.
     ///
     /// # Panics
-    /// If no backend is compiled in.
+    /// If `issuer` is empty, or no backend is compiled in.
     #[must_use]
     pub fn new(issuer: impl Into<String>) -> Self {
         Self::with_algorithm(issuer, Algorithm::ES256)
@@ -62,53 +56,42 @@ impl TestIssuer {
     /// An issuer that signs with this algorithm.
     ///
     /// # Panics
-    /// If the backend lacks the algorithm (RustCrypto has no ES512), or none is compiled in.
+    /// If `issuer` is empty, the backend lacks the algorithm (RustCrypto has no ES512), or none is compiled in.
     #[must_use]
-    #[allow(clippy::panic)] // a test kit: a test cannot go on without its issuer
     pub fn with_algorithm(issuer: impl Into<String>, algorithm: Algorithm) -> Self {
-        Self::try_with_algorithm(issuer.into(), algorithm).unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    fn try_with_algorithm(issuer: String, algorithm: Algorithm) -> Result<Self, ConfigError> {
-        let key = SigningKey::generate(algorithm)?;
-        let (kid, set) = publish(&key);
-        Ok(Self {
-            issuer,
-            audience: "test".to_owned(),
-            lifetime: Duration::from_secs(600),
-            clock: Arc::new(SystemClock),
-            key,
-            kid,
-            published: Arc::new(Published::new(set.clone())),
-            set,
-        })
+        let key = or_panic(SigningKey::generate(algorithm));
+        let builder = Issuer::builder(issuer, key.clone()).audience("test");
+        Self { issuer: or_panic(builder.build()), set: key.key_set(), key }
     }
 
     /// The same issuer, for this audience.
     #[must_use]
-    pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.audience = audience.into();
-        self
+    pub fn audience(self, audience: impl Into<String>) -> Self {
+        Self { issuer: self.issuer.for_audience(audience.into()), ..self }
     }
 
     /// The same issuer, with tokens that live this long.
     #[must_use]
-    pub fn lifetime(mut self, lifetime: Duration) -> Self {
-        self.lifetime = lifetime;
-        self
+    pub fn lifetime(self, lifetime: Duration) -> Self {
+        Self { issuer: self.issuer.living(lifetime), ..self }
     }
 
     /// The same issuer, reading the time from this clock.
     #[must_use]
-    pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
-        self
+    pub fn clock(self, clock: impl Clock) -> Self {
+        Self { issuer: self.issuer.at_time_of(Arc::new(clock)), ..self }
     }
 
-    /// The authority that trusts this issuer, its audience set. It follows [`TestIssuer::rotate`].
+    /// The issuer inside, for code under test that signs: with this key, at the time of this issuer's clock.
+    #[must_use]
+    pub fn issuer(&self) -> Issuer {
+        self.issuer.clone()
+    }
+
+    /// The authority that trusts this issuer, its audience set. It follows [`TestIssuer::rotate`], and takes any
+    /// usual `typ`.
     pub fn authority(&self) -> Authority {
-        let source = Arc::clone(&self.published);
-        Authority::from_source(source).issuer(&self.issuer).audience(&self.audience)
+        self.issuer.authority_of_any_typ()
     }
 
     /// The public keys; for HMAC the set holds the secret.
@@ -126,26 +109,27 @@ impl TestIssuer {
     /// The `kid` of the key that signs.
     #[must_use]
     pub fn kid(&self) -> &str {
-        &self.kid
+        self.key.kid()
     }
 
     /// Signs with a new key from now on. The old ones stay published.
     ///
     /// # Panics
     /// As [`TestIssuer::with_algorithm`].
-    #[allow(clippy::panic)]
     pub fn rotate(&mut self) {
-        self.key = SigningKey::generate(self.key.algorithm()).unwrap_or_else(|error| panic!("{error}"));
-        let (kid, set) = publish(&self.key);
-        self.kid = kid;
-        self.set = set.merge(&self.set);
-        self.published.replace(&self.set);
+        self.key = or_panic(SigningKey::generate(self.key.algorithm()));
+        self.publish(self.key.key_set().merge(&self.set));
     }
 
     /// Withdraws every key but the one that signs.
     pub fn retire_old_keys(&mut self) {
-        (_, self.set) = publish(&self.key);
-        self.published.replace(&self.set);
+        self.publish(self.key.key_set());
+    }
+
+    fn publish(&mut self, set: KeySet) {
+        self.issuer = self.issuer.signing_with(&self.key);
+        self.issuer.publish(&set);
+        self.set = set;
     }
 
     /// A signed token with these claims, and `iss`, `aud`, `iat`, `exp` and `jti` where they are not among them.
@@ -165,35 +149,18 @@ impl TestIssuer {
     /// If header or claims are not JSON objects.
     #[must_use]
     pub fn sign_with(&self, header: impl Serialize, claims: impl Serialize) -> String {
-        let now = self.clock.now();
-        let header = completed(
-            header,
-            json!({ "alg": self.key.algorithm().as_str(), "typ": "at+jwt", "kid": self.kid }),
-        );
-        let claims = completed(
-            claims,
-            json!({
-                "iss": self.issuer,
-                "aud": self.audience,
-                "iat": now.as_secs(),
-                "exp": now.saturating_add(self.lifetime).as_secs(),
-                "jti": next_id(),
-            }),
-        );
+        let (usual_header, usual_claims) = or_panic(self.issuer.usual());
+        let (header, claims) = (completed(header, usual_header), completed(claims, usual_claims));
         self.sign_raw(header.to_string(), claims.to_string())
     }
 
     /// A signed token with exactly these bytes for header and payload, whatever they are.
     ///
     /// # Panics
-    /// If the backend cannot sign.
+    /// If the backend cannot sign, or the token would be longer than 16 KiB.
     #[must_use]
-    #[allow(clippy::panic)]
     pub fn sign_raw(&self, header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
-        let message = format!("{}.{}", jose::encode(header), jose::encode(payload));
-        let signature =
-            self.key.sign(message.as_bytes()).unwrap_or_else(|| panic!("the backend cannot sign"));
-        format!("{message}.{}", jose::encode(signature))
+        or_panic(self.issuer.sign_raw(header.as_ref(), payload.as_ref()))
     }
 
     /// The value of an `Authorization` header with a token of these claims.
@@ -225,8 +192,8 @@ impl TestIssuer {
     #[allow(clippy::panic)]
     pub fn jwt<C: DeserializeOwned + Send + Sync + 'static>(&self, claims: impl Serialize) -> Jwt<C> {
         let token = self.sign(claims);
-        let builder = Verifier::<C>::builder().authority(self.authority()).clock(Arc::clone(&self.clock));
-        let verifier = builder.build().unwrap_or_else(|error| panic!("{error}"));
+        let builder = Verifier::<C>::builder().authority(self.authority()).clock(self.issuer.time());
+        let verifier = or_panic(builder.build());
         match verifier.verify(&token).into_now() {
             Ok(Ok(jwt)) => jwt,
             _ => panic!("a token of these claims is {}", verifier.explain(&token)),
@@ -234,11 +201,9 @@ impl TestIssuer {
     }
 }
 
-fn publish(key: &SigningKey) -> (String, KeySet) {
-    let unnamed = KeySet::of_material(key.algorithm(), "", key.public().clone());
-    let kid = unnamed.iter().next().and_then(super::keys::Key::thumbprint).unwrap_or_default();
-    let set = KeySet::of_material(key.algorithm(), &kid, key.public().clone());
-    (kid, set)
+#[allow(clippy::panic)] // a test kit: a test cannot go on without its issuer
+fn or_panic<T, E: std::fmt::Display>(made: Result<T, E>) -> T {
+    made.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// `given`, completed by what it lacks of `defaults`; nulls are left out.
@@ -250,11 +215,6 @@ fn completed(given: impl Serialize, defaults: Value) -> Value {
     };
     members.extend(given);
     Value::Object(members.into_iter().filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>())
-}
-
-fn next_id() -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A clock (feature `test-util`) that stands still until you move it. Clones share the time.

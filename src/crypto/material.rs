@@ -120,7 +120,7 @@ impl fmt::Debug for KeyMaterial {
     }
 }
 
-const fn coordinate_bytes(family: Family) -> usize {
+pub(super) const fn coordinate_bytes(family: Family) -> usize {
     match family {
         Family::P384 => 48,
         Family::P521 => 66,

@@ -5,7 +5,9 @@ mod aws_lc;
 mod encoded;
 mod material;
 mod portable;
-#[cfg(feature = "test-util")]
+#[cfg(feature = "issuer")]
+mod private;
+#[cfg(feature = "issuer")]
 mod signing;
 mod strength;
 
@@ -15,8 +17,10 @@ use std::sync::Arc;
 pub(crate) use self::encoded::{read_der, read_pem};
 pub(crate) use self::material::KeyMaterial;
 pub(crate) use self::portable::material_of;
-#[cfg(feature = "test-util")]
-pub(crate) use self::signing::SigningKey;
+#[cfg(feature = "issuer")]
+pub(crate) use self::private::{JwkText, PrivateMaterial};
+#[cfg(feature = "issuer")]
+pub(crate) use self::signing::{PrivateKey, generate};
 use crate::jose::Algorithm;
 
 /// Who computes signatures.

@@ -1,5 +1,23 @@
 //! The signing side: sign, rotate, publish.
 
+mod access_token;
+mod builder;
+mod error;
+#[allow(clippy::module_inception)] // the noun of this module
+mod issuer;
+mod payload;
+mod ring;
+mod signer;
+mod signing_key;
 mod store;
+mod well_known;
 
+pub use access_token::AccessTokenClaims;
+pub use builder::{IssuerBuilder, IssuerKeys};
+pub use error::SignError;
+pub use issuer::Issuer;
+pub use ring::{KeyRing, KeyRingBuilder, KeyState, KeyStatus};
+pub use signer::Signer;
+pub use signing_key::SigningKey;
 pub use store::{FileKeyStore, KeyDocument, KeyStore, MemoryKeyStore};
+pub use well_known::{DocumentBody, DocumentService, MetadataBuilder};

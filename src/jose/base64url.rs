@@ -26,6 +26,12 @@ pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// Encodes `bytes` behind what is in `text`.
+#[cfg(feature = "issuer")]
+pub(crate) fn encode_into(bytes: &[u8], text: &mut String) {
+    URL_SAFE_NO_PAD.encode_string(bytes, text);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,10 +12,14 @@ mod tee;
 
 pub use algorithm::Algorithm;
 pub(crate) use algorithm::{AlgorithmSet, Family};
+#[cfg(feature = "issuer")]
+pub(crate) use base64url::encode_into;
 pub(crate) use base64url::{Scratch, decode, decode_vec, encode};
 pub(crate) use compact::Compact;
 pub(crate) use header::{Header, same_media_type};
 pub(crate) use jwk::{Jwk, JwkError, Params, read_jwk, read_jwk_set};
 pub(crate) use names::Name;
+#[cfg(feature = "issuer")]
+pub(crate) use names::Names;
 pub(crate) use notes::{Note, Notes, Slot};
 pub(crate) use payload::{Unreadable, depth_is_within, read_claims, skim};

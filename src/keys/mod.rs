@@ -8,6 +8,6 @@ mod source;
 pub(crate) use prepared::{NoKey, PreparedSet};
 pub use secret::Secret;
 pub use set::{Key, KeySet, SkippedKey};
-#[cfg(feature = "test-util")]
+#[cfg(feature = "issuer")]
 pub(crate) use source::Published;
 pub(crate) use source::{Generation, KeySource, Static};

@@ -183,7 +183,7 @@ impl KeySet {
         Value::Object(Map::from_iter([("keys".to_owned(), Value::Array(keys))])).to_string()
     }
 
-    #[cfg(feature = "test-util")]
+    #[cfg(feature = "issuer")]
     pub(crate) fn of_material(algorithm: Algorithm, kid: &str, material: KeyMaterial) -> Self {
         let key = Key { kid: Some(kid.into()), algorithm: Some(algorithm), material, named: true };
         Self::of(vec![key], Vec::new())
@@ -260,7 +260,7 @@ impl Key {
         crypto::sha256(json.as_bytes()).map(jose::encode)
     }
 
-    pub(super) fn material(&self) -> &KeyMaterial {
+    pub(crate) fn material(&self) -> &KeyMaterial {
         &self.material
     }
 

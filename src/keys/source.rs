@@ -49,11 +49,11 @@ impl KeySource for Static {
 }
 
 /// A set that somebody in this process replaces: how a verifier follows an issuer beside it.
-#[cfg(feature = "test-util")]
+#[cfg(feature = "issuer")]
 #[derive(Debug)]
 pub(crate) struct Published(arc_swap::ArcSwap<(Generation, KeySet)>);
 
-#[cfg(feature = "test-util")]
+#[cfg(feature = "issuer")]
 impl Published {
     pub(crate) fn new(keys: KeySet) -> Self {
         Self(arc_swap::ArcSwap::from_pointee((0, keys)))
@@ -63,9 +63,17 @@ impl Published {
     pub(crate) fn replace(&self, keys: &KeySet) {
         self.0.rcu(|current| (current.0 + 1, keys.clone()));
     }
+
+    /// Replaces the set if other keys are in it.
+    pub(crate) fn replace_if_new(&self, keys: &KeySet) {
+        let kids = |set: &KeySet| set.iter().map(|key| key.kid().map(str::to_owned)).collect::<Vec<_>>();
+        if kids(&self.0.load().1) != kids(keys) {
+            self.replace(keys);
+        }
+    }
 }
 
-#[cfg(feature = "test-util")]
+#[cfg(feature = "issuer")]
 impl KeySource for Published {
     fn generation(&self) -> Generation {
         self.0.load().0

@@ -12,7 +12,7 @@ use super::policy::{Policy, TokenKind};
 use super::principal::Principal;
 use crate::crypto::Backend;
 use crate::error::{AuthError, ConfigError};
-use crate::jose::{Algorithm, AlgorithmSet};
+use crate::jose::{Algorithm, AlgorithmSet, same_media_type};
 use crate::keys::{KeySet, KeySource, PreparedSet, Secret, Static};
 use crate::limits::Limits;
 
@@ -355,8 +355,13 @@ impl Authority {
                 return fail("id_token", "both rfc9068() and id_token() are set".into(), remedy);
             }
         };
-        if self.typ.is_some() && kind == TokenKind::Rfc9068 {
-            return fail("typ", "both typ(..) and rfc9068() are set".into(), "keep one of them");
+        let other_typ = self.typ.as_deref().is_some_and(|typ| !same_media_type(typ, "at+jwt"));
+        if other_typ && kind == TokenKind::Rfc9068 {
+            return fail(
+                "typ",
+                "rfc9068() is set, and a typ(..) other than at+jwt".into(),
+                "keep one of them",
+            );
         }
         if let Some(name) = self.required.iter().find(|name| name.is_empty()) {
             return fail("require", format!("{name:?} is no claim"), "name the claim that is demanded");
