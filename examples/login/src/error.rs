@@ -11,7 +11,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tower_jwt_auth::{AuthError, Reason, StoreError};
+use tower_jwt_auth::{AuthError, ConfigError, Reason, SignError, StoreError};
 
 /// Why a request was not done.
 #[derive(Debug)]
@@ -153,6 +153,18 @@ impl From<rusqlite::Error> for AppError {
 impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {
         Self::Internal(format!("sessions: {error}"))
+    }
+}
+
+impl From<SignError> for AppError {
+    fn from(error: SignError) -> Self {
+        Self::Internal(format!("signing: {error}"))
+    }
+}
+
+impl From<ConfigError> for AppError {
+    fn from(error: ConfigError) -> Self {
+        Self::Internal(error.to_string())
     }
 }
 

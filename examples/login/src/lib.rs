@@ -16,7 +16,6 @@ pub mod config;
 pub mod db;
 pub mod error;
 mod guard;
-pub mod interim;
 pub mod limits;
 pub mod notes;
 mod page;
@@ -91,7 +90,7 @@ impl App {
             users: Users(db.clone()),
             notes: Notes(db),
             passwords: Passwords::new()?,
-            limits: Limits::default(),
+            limits: Limits::new(clock.clone()),
             tokens: Tokens::open(&config.dir, url, config.access_lifetime, clock).await?,
             url: url.to_owned(),
         })))
@@ -137,6 +136,10 @@ impl App {
             .route_layer(layer);
         let csrf = CsrfLayer::new().add_trusted_origin(&self.url)?.with_rejection_response(guard::cross_site);
         let is_https = self.url.starts_with("https://");
+        let documents =
+            self.tokens.discovery.paths().into_iter().fold(Router::new(), |router, path| {
+                router.route_service(&path, self.tokens.discovery.clone())
+            });
         let all = open
             .merge(anybody)
             .merge(protected)
@@ -146,6 +149,7 @@ impl App {
             .layer(csrf)
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .merge(page::routes())
+            .merge(documents)
             .route_service("/.well-known/jwks.json", self.tokens.issuer.jwks_service())
             .fallback(async || AppError::NotFound)
             .method_not_allowed_fallback(async || AppError::NotFound)

@@ -1,13 +1,16 @@
 //! How often somebody may try: against guessing of passwords, and against making us hash all day.
 
 use std::fmt;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
 
-use governor::clock::{Clock, DefaultClock};
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
+use tower_jwt_auth::Clock;
 
 use crate::error::AppError;
 
@@ -18,28 +21,35 @@ const PER_ADDRESS: NonZeroU32 = NonZeroU32::new(30).unwrap();
 /// How many addresses and accounts are remembered; a table that is full of recent ones lets nobody new in.
 const REMEMBERED: usize = 100_000;
 
-type Keyed<K, C> = RateLimiter<K, HashMapStateStore<K>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+type Keyed<K> = RateLimiter<K, HashMapStateStore<K>, Time, NoOpMiddleware<Duration>>;
 
 /// Counts attempts; in memory, so a restart forgets them.
-pub struct Limits<C: Clock = DefaultClock> {
-    accounts: Keyed<(IpAddr, String), C>,
-    addresses: Keyed<IpAddr, C>,
-    clock: C,
+pub struct Limits {
+    accounts: Keyed<(IpAddr, String)>,
+    addresses: Keyed<IpAddr>,
+    time: Time,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self::with_clock(DefaultClock::default())
+/// The clock of the application, as `governor` reads it.
+#[derive(Clone)]
+struct Time(Arc<dyn Clock>);
+
+impl governor::clock::Clock for Time {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.now().since_epoch()
     }
 }
 
-impl<C: Clock + Clone> Limits<C> {
+impl Limits {
     /// Measures by this clock.
-    pub fn with_clock(clock: C) -> Self {
+    pub fn new(clock: impl Clock) -> Self {
+        let time = Time(Arc::new(clock));
         Self {
-            accounts: RateLimiter::hashmap_with_clock(Quota::per_minute(PER_ACCOUNT), clock.clone()),
-            addresses: RateLimiter::hashmap_with_clock(Quota::per_minute(PER_ADDRESS), clock.clone()),
-            clock,
+            accounts: RateLimiter::hashmap_with_clock(Quota::per_minute(PER_ACCOUNT), time.clone()),
+            addresses: RateLimiter::hashmap_with_clock(Quota::per_minute(PER_ADDRESS), time.clone()),
+            time,
         }
     }
 
@@ -61,14 +71,16 @@ impl<C: Clock + Clone> Limits<C> {
         self.count(&self.accounts, &(network, username.to_owned()))
     }
 
-    fn count<K: std::hash::Hash + Eq + Clone>(&self, limiter: &Keyed<K, C>, key: &K) -> Result<(), AppError> {
+    fn count<K: Hash + Eq + Clone>(&self, limiter: &Keyed<K>, key: &K) -> Result<(), AppError> {
         if limiter.len() >= REMEMBERED {
             limiter.retain_recent();
             if limiter.len() >= REMEMBERED {
                 return Err(AppError::Busy);
             }
         }
-        limiter.check_key(key).map_err(|refused| AppError::TooMany(refused.wait_time_from(self.clock.now())))
+        limiter.check_key(key).map_err(|refused| {
+            AppError::TooMany(refused.wait_time_from(governor::clock::Clock::now(&self.time)))
+        })
     }
 }
 
@@ -80,7 +92,7 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-impl<C: Clock> fmt::Debug for Limits<C> {
+impl fmt::Debug for Limits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Limits").finish_non_exhaustive()
     }
@@ -88,15 +100,13 @@ impl<C: Clock> fmt::Debug for Limits<C> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use governor::clock::FakeRelativeClock;
+    use tower_jwt_auth::TestClock;
 
     use super::*;
 
-    fn limits() -> (Limits<FakeRelativeClock>, FakeRelativeClock) {
-        let clock = FakeRelativeClock::default();
-        (Limits::with_clock(clock.clone()), clock)
+    fn limits() -> (Limits, TestClock) {
+        let clock = TestClock::now();
+        (Limits::new(clock.clone()), clock)
     }
 
     fn address(text: &str) -> IpAddr {

@@ -126,7 +126,7 @@ pub(crate) async fn logout_everywhere(
     caller: Jwt<AccessClaims>,
     State(app): State<App>,
 ) -> Result<Response, AppError> {
-    app.tokens.refresh.end_all(&caller.sub).await?;
+    app.tokens.refresh.end_all(&caller.standard.sub).await?;
     Ok((StatusCode::NO_CONTENT, cleared(&app.tokens)).into_response())
 }
 

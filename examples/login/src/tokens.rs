@@ -4,36 +4,34 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::interim::{Issuer, KeyRing, TokenCookie};
 use serde::{Deserialize, Serialize};
 use tower_jwt_auth::{
-    AuthError, Authority, Clock, Csrf, FileKeyStore, JwtAuthLayer, Principal, Reason, RefreshToken,
-    RefreshTokens, Session, SqliteRefreshStore, TokenSource, Verifier,
+    AccessTokenClaims, AuthError, Authority, Clock, Csrf, DocumentService, FileKeyStore, Issuer,
+    JwtAuthLayer, KeyRing, Principal, Reason, RefreshToken, RefreshTokens, Session, SqliteRefreshStore,
+    TokenCookie, TokenSource, Verifier,
 };
 
 use crate::error::AppError;
-use crate::users::{Role, User};
+use crate::users::User;
 
 /// The name of this API, as it stands in `aud`.
 const AUDIENCE: &str = "login-api";
+/// The name of the application that tokens are for, as it stands in `client_id`: there is one.
+const CLIENT: &str = "login";
 /// The `__Host-` prefix: browsers take such a cookie over https (or from localhost) only, and from this very host.
 pub const ACCESS_COOKIE: &str = "__Host-access";
 /// Sent with every request to this host, and looked at by three routes.
 pub const REFRESH_COOKIE: &str = "__Host-refresh";
 
-/// What access tokens say of their user (RFC 9068). The issuer adds `iss`, `aud`, `iat`, `exp` and `jti`.
+/// What access tokens say of their user: the claims of RFC 9068, and one of our own. The issuer adds `iss`, `aud`, `iat`,
+/// `exp` and `jti`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AccessClaims {
-    /// The user's id.
-    pub sub: String,
-    /// The session, which a logout ends.
-    pub sid: String,
-    /// The application that asked for the token: this one.
-    pub client_id: String,
+    /// `sub`, the user's id; `sid`, the session, which a logout ends; `roles`, what the user may do.
+    #[serde(flatten)]
+    pub standard: AccessTokenClaims,
     /// The user's name, to be shown.
     pub preferred_username: String,
-    /// What the user may do.
-    pub roles: Vec<Role>,
 }
 
 /// Both tokens of a login or a refresh.
@@ -60,6 +58,8 @@ pub struct Tokens {
     pub access_cookie: TokenCookie,
     /// Where a browser keeps the refresh token.
     pub refresh_cookie: TokenCookie,
+    /// Tells others where the keys are.
+    pub discovery: DocumentService,
     verifier: Verifier<AccessClaims>,
     sources: [TokenSource; 2],
     lifetime: Duration,
@@ -82,15 +82,14 @@ impl Tokens {
             Issuer::builder(url, keys).audience(AUDIENCE).lifetime(lifetime).clock(clock.clone()).build()?;
         let sessions = SqliteRefreshStore::open(dir.join("sessions.db"))?;
         let refresh = RefreshTokens::builder(sessions).clock(clock.clone()).build()?;
+        let access_cookie = TokenCookie::new(ACCESS_COOKIE)?.same_site_strict();
         let authority = only_live_sessions(issuer.authority().rfc9068().roles_at("/roles"), refresh.clone());
         Ok(Self {
             verifier: Verifier::builder().authority(authority).clock(clock).build()?,
-            sources: [
-                TokenSource::bearer(),
-                TokenSource::cookie(ACCESS_COOKIE, Csrf::same_origin().trust(url)?)?,
-            ],
-            access_cookie: TokenCookie::new(ACCESS_COOKIE)?,
-            refresh_cookie: TokenCookie::new(REFRESH_COOKIE)?,
+            sources: [TokenSource::bearer(), access_cookie.source(Csrf::same_origin().trust(url)?)],
+            access_cookie,
+            refresh_cookie: TokenCookie::new(REFRESH_COOKIE)?.same_site_strict(),
+            discovery: issuer.metadata().build()?,
             issuer,
             refresh,
             lifetime,
@@ -117,13 +116,11 @@ impl Tokens {
     /// # Errors
     /// If the token cannot be signed.
     pub fn pair(&self, user: &User, session: Session, refresh: RefreshToken) -> Result<Pair, AppError> {
-        let claims = AccessClaims {
-            sub: user.id.clone(),
-            sid: session.sid().to_owned(),
-            client_id: "login".to_owned(),
-            preferred_username: user.username.clone(),
-            roles: user.roles.clone(),
-        };
+        let standard = AccessTokenClaims::new(&user.id, CLIENT)
+            .sid(session.sid())
+            .auth_time(session.created_at())
+            .roles(user.roles.iter().map(|role| role.as_str()));
+        let claims = AccessClaims { standard, preferred_username: user.username.clone() };
         Ok(Pair { access: self.issuer.sign(&claims)?, lifetime: self.lifetime, refresh, session })
     }
 }

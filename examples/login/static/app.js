@@ -125,6 +125,7 @@ const MEANING = {
   aud: () => "whom it is for",
   sub: () => "you, by an id that is never used again",
   iat: (seconds) => `issued at ${time(seconds)}`,
+  auth_time: (seconds) => `logged in at ${time(seconds)}`,
   exp: (seconds) => `expires at ${time(seconds)}`,
   jti: () => "this one token",
   sid: () => "this session, which a logout ends",
