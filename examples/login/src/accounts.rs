@@ -1,14 +1,13 @@
 //! Accounts over HTTP: sign up, and what administrators do with the users.
 
-use std::net::SocketAddr;
-
 use axum::Json;
-use axum::extract::{ConnectInfo, Path, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tower_jwt_auth::Allowed;
 
 use crate::App;
+use crate::client::Client;
 use crate::error::{AppError, Input};
 use crate::passwords::Password;
 use crate::roles::Administer;
@@ -40,7 +39,7 @@ impl From<User> for Profile {
 /// `POST /api/signup`: a new account that may list and create notes.
 pub(crate) async fn sign_up(
     State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    client: Client,
     Input(wanted): Input<Credentials>,
 ) -> Result<(StatusCode, Json<Profile>), AppError> {
     const BAD_NAME: &str =
@@ -48,7 +47,7 @@ pub(crate) async fn sign_up(
     let name = Username::parse(&wanted.username);
     let name = name.ok_or(AppError::Invalid(StatusCode::BAD_REQUEST, BAD_NAME))?;
     wanted.password.check(name.as_str())?;
-    app.limits.sign_up(peer.ip())?;
+    app.limits.sign_up(client.0)?;
     let hash = app.passwords.hash(wanted.password).await?;
     let user = app.users.add(&name, hash, &[Role::Reader, Role::Writer]).await?;
     let user = user.ok_or(AppError::Conflict("This name is taken."))?;

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::HeaderName;
+
 use crate::passwords::Password;
 
 /// What can be set. The names of the variables stand behind.
@@ -14,6 +16,9 @@ pub struct Config {
     pub port: u16,
     /// How the browser reaches the application, if not by `http://localhost` and the port: `PUBLIC_URL`.
     pub public_url: Option<String>,
+    /// The header in which the proxy in front writes the client's address, such as `x-forwarded-for`: `CLIENT_IP_HEADER`.
+    /// Without a proxy that sets it, everybody could write there what they like.
+    pub client_header: Option<HeaderName>,
     /// How long an access token lives: `ACCESS_SECONDS`.
     pub access_lifetime: Duration,
     /// The password of the user `admin`, who is created at the first start; made up if it is not set: `ADMIN_PASSWORD`.
@@ -26,6 +31,7 @@ impl Default for Config {
             dir: PathBuf::from("login-data"),
             port: 3000,
             public_url: None,
+            client_header: None,
             access_lifetime: Duration::from_secs(600),
             admin_password: None,
         }
@@ -53,6 +59,12 @@ impl Config {
                 ));
             }
             config.public_url = Some(url);
+        }
+        if let Some(name) = variable("CLIENT_IP_HEADER") {
+            let header = name
+                .parse()
+                .map_err(|_| format!("CLIENT_IP_HEADER: {name:?} is not the name of a header"))?;
+            config.client_header = Some(header);
         }
         if let Some(text) = variable("ACCESS_SECONDS") {
             let seconds = text.parse().ok().filter(|seconds| (5..=86_400).contains(seconds));
@@ -91,6 +103,7 @@ mod tests {
             ("ACCESS_SECONDS", "10m"),
             ("PUBLIC_URL", "http://login.example.com"),
             ("PUBLIC_URL", "https://login.example.com/"),
+            ("CLIENT_IP_HEADER", "x forwarded for"),
             ("ADMIN_PASSWORD", "secret"),
         ] {
             let error = read(name, value).unwrap_err();
@@ -106,6 +119,7 @@ mod tests {
         assert_eq!(read("LOGIN_DIR", "/tmp/x").unwrap().dir, PathBuf::from("/tmp/x"));
         let url = read("PUBLIC_URL", "https://login.example.com").unwrap().public_url;
         assert_eq!(url.as_deref(), Some("https://login.example.com"));
+        assert_eq!(read("CLIENT_IP_HEADER", "X-Real-IP").unwrap().client_header.unwrap(), "x-real-ip");
         assert!(read("ADMIN_PASSWORD", "a long enough password").unwrap().admin_password.is_some());
         assert_eq!(read("", "").unwrap().port, 3000);
     }

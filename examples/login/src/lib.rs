@@ -12,6 +12,7 @@
 //! | users: admins | `GET /api/users`, `PUT /api/users/{username}/roles` | the same |
 
 pub mod accounts;
+pub mod client;
 pub mod config;
 pub mod db;
 pub mod error;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, StatusCode};
 use axum::middleware::{from_fn, map_response};
 use axum::routing::{delete, get, post, put};
 use tower_http::csrf::CsrfLayer;
@@ -48,6 +50,11 @@ use crate::users::{Role, Username, Users};
 
 /// More than any body of ours has, in bytes.
 const MAX_BODY: usize = 8 * 1024;
+
+const WRONG_METHOD: AppError = AppError::Invalid(
+    StatusCode::METHOD_NOT_ALLOWED,
+    "This route takes other methods: see the header allow.",
+);
 
 /// The application: its parts, shared by all requests.
 #[derive(Clone, Debug)]
@@ -66,6 +73,7 @@ pub struct Parts {
     pub limits: Limits,
     /// Signs and checks tokens.
     pub tokens: Tokens,
+    client_header: Option<HeaderName>,
     url: String,
 }
 
@@ -92,6 +100,7 @@ impl App {
             passwords: Passwords::new()?,
             limits: Limits::new(clock.clone()),
             tokens: Tokens::open(&config.dir, url, config.access_lifetime, clock).await?,
+            client_header: config.client_header.clone(),
             url: url.to_owned(),
         })))
     }
@@ -152,7 +161,7 @@ impl App {
             .merge(documents)
             .route_service("/.well-known/jwks.json", self.tokens.issuer.jwks_service())
             .fallback(async || AppError::NotFound)
-            .method_not_allowed_fallback(async || AppError::NotFound)
+            .method_not_allowed_fallback(async || WRONG_METHOD)
             .layer(map_response(guard::security_headers));
         let all = if is_https { all.layer(map_response(guard::https_only)) } else { all };
         Ok(all.with_state(self))

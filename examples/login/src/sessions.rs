@@ -1,10 +1,8 @@
 //! Log in, refresh, log out: each once for programs, which keep their tokens themselves, and once for browsers, which
 //! keep them in cookies that no script can read.
 
-use std::net::SocketAddr;
-
 use axum::Json;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Response};
@@ -17,6 +15,7 @@ use tower_jwt_auth::{Jwt, RawToken, RefreshError, RefreshToken};
 
 use crate::App;
 use crate::accounts::Credentials;
+use crate::client::Client;
 use crate::error::{AppError, Input};
 use crate::passwords::Verdict;
 use crate::tokens::{AccessClaims, Pair, REFRESH_COOKIE, Tokens};
@@ -25,25 +24,31 @@ use crate::users::Username;
 /// `POST /api/login`: both tokens, as OAuth answers (RFC 6749 section 5.1).
 pub(crate) async fn api_login(
     State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    client: Client,
     Input(credentials): Input<Credentials>,
 ) -> Result<Response, AppError> {
-    Ok(in_body(&log_in(&app, peer, credentials).await?))
+    Ok(in_body(&log_in(&app, client, credentials).await?))
 }
 
-/// `POST /session/login`: both tokens in cookies, and none in the body.
+/// `POST /session/login`: both tokens in cookies, and none in the body. They replace those of an older session, which
+/// ends, since nobody could use it any more.
 pub(crate) async fn browser_login(
     State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    client: Client,
+    headers: HeaderMap,
     Input(credentials): Input<Credentials>,
 ) -> Result<Response, AppError> {
-    in_cookies(&app.tokens, &log_in(&app, peer, credentials).await?)
+    let pair = log_in(&app, client, credentials).await?;
+    if let Some(older) = refresh_cookie(&headers) {
+        app.tokens.refresh.end(&older).await?;
+    }
+    in_cookies(&app.tokens, &pair)
 }
 
 /// The same work and the same answer for an unknown name and a wrong password.
-async fn log_in(app: &App, peer: SocketAddr, given: Credentials) -> Result<Pair, AppError> {
+async fn log_in(app: &App, client: Client, given: Credentials) -> Result<Pair, AppError> {
     let name = Username::parse(&given.username);
-    app.limits.log_in(peer.ip(), name.as_ref().map_or("", Username::as_str))?;
+    app.limits.log_in(client.0, name.as_ref().map_or("", Username::as_str))?;
     let user = match &name {
         Some(name) => app.users.by_name(name).await?,
         None => None,

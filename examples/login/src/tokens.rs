@@ -97,7 +97,6 @@ impl Tokens {
     }
 
     /// Lets in who has a good access token, in the header or in the cookie.
-    #[must_use]
     pub fn layer(&self) -> JwtAuthLayer<AccessClaims> {
         JwtAuthLayer::new(self.verifier.clone()).token_from(self.sources.clone())
     }

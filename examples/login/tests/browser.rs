@@ -70,6 +70,20 @@ async fn refresh_and_logout() {
 }
 
 #[tokio::test]
+async fn a_login_ends_the_session_whose_cookies_it_replaces() {
+    let site = Site::start().await;
+    let old = site.log_in_from_page("admin").await;
+    let mut wrong = credentials("admin");
+    wrong["password"] = json!("not the password");
+    assert_eq!(site.post_from_page("/session/login", &old, wrong).await.status, StatusCode::BAD_REQUEST);
+    let access =
+        async |cookies: &str| site.ask("GET", "/api/notes", &[("cookie", cookies)], None).await.status;
+    assert_eq!(access(&old).await, StatusCode::OK, "a failed login changes nothing");
+    let new = site.post_from_page("/session/login", &old, credentials("admin")).await.cookies().join("; ");
+    assert_eq!((access(&old).await, access(&new).await), (StatusCode::UNAUTHORIZED, StatusCode::OK));
+}
+
+#[tokio::test]
 async fn a_stolen_refresh_cookie_shows_itself() {
     let site = Site::start().await;
     let stolen = site.log_in_from_page("admin").await;
@@ -158,6 +172,11 @@ async fn the_page_is_locked_down() {
     }
     let page = String::from_utf8(site.ask("GET", "/", &[], None).await.body).unwrap();
     assert!(!page.contains("style=") && !page.contains("onclick") && !page.contains("<script>"));
+    let wrong = site.ask("GET", "/api/login", &[], None).await;
+    assert_eq!(
+        (wrong.status, &wrong.headers["allow"]),
+        (StatusCode::METHOD_NOT_ALLOWED, &"POST".parse().unwrap())
+    );
     let missing = site.ask("GET", "/nothing", &[], None).await;
     assert_eq!((missing.status, missing.error().as_str()), (StatusCode::NOT_FOUND, "not_found"));
 }
