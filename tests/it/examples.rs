@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use hyper::Method;
 use serde_json::{Value, json};
 use tower_jwt_auth::{Algorithm, Clock, TestIssuer};
 
@@ -96,11 +97,28 @@ async fn curl(line: &str) -> Answer {
 #[tokio::test]
 async fn quickstart_answers_its_curl_lines() {
     let quickstart = Running::start(&mut example("quickstart"));
-    let [good, without, expired, forged, admin, no_admin, public, stranger, greeted] =
+    let [login, good, without, expired, forged, admin, no_admin, public, stranger, greeted] =
         quickstart.curl_lines()[..]
     else {
-        panic!("nine lines were expected: {:?}", quickstart.lines);
+        panic!("ten lines were expected: {:?}", quickstart.lines);
     };
+    let (_, credentials) = login.trim_end_matches('\'').split_once(" -d '").unwrap();
+    let post = |credentials: String| {
+        let url = format!("{}/login", quickstart.url);
+        let json = [("content-type", "application/json")];
+        async move { HttpClient::http1().request(Method::POST, &url, &json, credentials.into()).await }
+    };
+    let logged_in = post(credentials.to_owned()).await;
+    assert_eq!(logged_in.header("cache-control"), Some("no-store"));
+    let answer: Value = serde_json::from_slice(&logged_in.body).unwrap();
+    assert_eq!((&answer["token_type"], &answer["expires_in"]), (&json!("Bearer"), &json!(600)));
+    let bearer = format!("Bearer {}", answer["access_token"].as_str().unwrap());
+    let url = format!("{}/me", quickstart.url);
+    let me = HttpClient::http1().get(&url, &[("authorization", &bearer)]).await;
+    assert_eq!((me.status.as_u16(), &me.body[..]), (200, &br#"{"name":"Bob","sub":"bob"}"#[..]));
+    assert_eq!(post(credentials.replace("sesame", "barley")).await.status, 401);
+    let published = HttpClient::http1().get(&format!("{}/.well-known/jwks.json", quickstart.url), &[]).await;
+    assert_eq!(published.header("content-type"), Some("application/jwk-set+json"));
     let accepted = curl(good).await;
     assert_eq!(accepted.status, 200);
     let claims: Value = serde_json::from_slice(&accepted.body).unwrap();
