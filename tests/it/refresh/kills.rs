@@ -111,11 +111,8 @@ async fn killed(case: &Case, kill_at: u64, row: &mut Row) -> Option<Events> {
     #[cfg(unix)]
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
     row.killed += 1;
-    if dump(&database) == before {
-        row.not_done += 1
-    } else {
-        row.done += 1
-    }
+    let counter = if dump(&database) == before { &mut row.not_done } else { &mut row.done };
+    *counter += 1;
 
     assert_sound(&database);
     let world = open(&database);
