@@ -58,7 +58,7 @@ impl RefreshTokensBuilder {
     }
 
     /// How many sessions one subject may have: 100 unless told, at most 1,000. A login beyond it ends the session that
-    /// has not been used for longest.
+    /// has not been used for longest. After logins at the same moment there may be one more, until the next login.
     pub fn sessions_per_subject(mut self, most: usize) -> Self {
         self.sessions_per_subject = most;
         self

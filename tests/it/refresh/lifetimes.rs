@@ -108,11 +108,11 @@ async fn the_sealed_successor_is_removed_after_the_grace() {
 
 #[test]
 fn settings_out_of_bounds_are_refused() {
-    type Settings = RefreshTokensBuilder;
-    let refused = |change: fn(Settings) -> Settings| -> ConfigError {
+    type Change = fn(RefreshTokensBuilder) -> RefreshTokensBuilder;
+    let refused = |change: Change| -> ConfigError {
         change(RefreshTokens::builder(MemoryRefreshStore::new())).build().unwrap_err()
     };
-    let cases: [(&str, fn(Settings) -> Settings); 8] = [
+    let cases: [(&str, Change); 8] = [
         ("idle", |s| s.idle(Duration::ZERO)),
         ("idle", |s| s.idle(31 * DAY)),
         ("idle", |s| s.absolute(13 * DAY)),

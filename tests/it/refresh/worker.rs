@@ -104,8 +104,11 @@ async fn race(database: &str) {
             Ok::<_, Infallible>(Some(()))
         };
         match world.tokens.rotate(&RefreshToken::from(token), load).await {
-            Ok(rotated) => say(&format!("{} {}", store.take().won, rotated.token.as_str())),
-            Err(error) => say(&format!("0 {error:?}")),
+            Ok(rotated) => {
+                let Swaps { won, lost } = store.take();
+                say(&format!("{won} {lost} {}", rotated.token.as_str()));
+            }
+            Err(error) => say(&format!("0 0 {error:?}")),
         }
     }
 }
