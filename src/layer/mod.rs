@@ -1,5 +1,6 @@
 //! Middleware: finds the token, asks the verifier, answers refusals.
 
+mod caching;
 mod forward;
 mod future;
 mod grpc;
@@ -20,4 +21,5 @@ pub use service::JwtAuth;
 pub use source::{Csrf, TokenCookie};
 pub use source::{RequestHead, TokenSource, redacted_uri};
 
-pub(crate) use future::{Pass, Verdict};
+pub(crate) use caching::Caching;
+pub(crate) use future::{Manner, Pass, Verdict};

@@ -55,7 +55,8 @@ impl CookieSource {
         let token = std::str::from_utf8(token).ok().filter(|token| is_token68(token));
         let token =
             token.ok_or_else(|| AuthError::new(Reason::MalformedRequest).with_cookie(self.clear.clone()))?;
-        Ok(Some(Found { token: Cow::Borrowed(token), clear_cookie: Some(self.clear.clone()) }))
+        let clear_cookie = Some(self.clear.clone());
+        Ok(Some(Found { token: Cow::Borrowed(token), clear_cookie, elsewhere: true }))
     }
 
     /// # Errors

@@ -74,6 +74,8 @@ pub(super) struct Found<'r> {
     pub(super) token: Cow<'r, str>,
     /// Told to the browser if the token is refused, so that a stale cookie does not lock its user out.
     pub(super) clear_cookie: Option<HeaderValue>,
+    /// Not in `Authorization`, so that caches do not know that the answer is for one user.
+    pub(super) elsewhere: bool,
 }
 
 // === impl TokenSource ===
@@ -182,7 +184,18 @@ impl TokenSource {
             Kind::WebSocket(prefix) => websocket::token(request, prefix)?.map(Cow::Owned),
             Kind::Own(find) => find(request)?.map(Cow::Owned),
         };
-        Ok(token.map(|token| Found { token, clear_cookie: None }))
+        Ok(token.map(|token| Found { token, clear_cookie: None, elsewhere: !matches!(self.0, Kind::Bearer) }))
+    }
+
+    /// The header that this source reads, unless that is `Authorization`, which caches know. A sub-protocol is read in
+    /// handshakes only, which are not cached.
+    pub(super) fn own_header(&self) -> Option<HeaderName> {
+        match &self.0 {
+            Kind::Header { name, .. } => Some(name.clone()),
+            #[cfg(feature = "cookie")]
+            Kind::Cookie(_) => Some(http::header::COOKIE),
+            Kind::Bearer | Kind::Query(_) | Kind::WebSocket(_) | Kind::Own(_) => None,
+        }
     }
 
     /// Takes what this source reads out of the request.

@@ -1,5 +1,6 @@
 //! Where the token is found, and what a request with none, a bad one or two is told.
 
+mod caching;
 mod cookie;
 mod csrf;
 mod elsewhere;
