@@ -34,11 +34,19 @@ function problem(answer) {
 
 // ---- the session ----
 
-async function load() {
-  const { data, ok } = await send("GET", "/api/session");
-  if (ok && data.active) return signedIn(data);
-  if (!ok || data.refreshable) return refresh();
-  signedOut();
+async function load(mayRefresh = true) {
+  const answer = await send("GET", "/api/session").catch(() => null);
+  if (answer?.ok && answer.data.active) return signedIn(answer.data);
+  if (answer?.ok && !answer.data.refreshable) return signedOut();
+  if (mayRefresh && (answer?.ok || answer?.status === 401)) return refresh();
+  later();
+}
+
+// The server is away or busy. No session is over because of that.
+function later() {
+  notice("The server does not answer; trying again.");
+  clearTimeout(refreshTimer);
+  refreshTimer = setTimeout(load, 5000);
 }
 
 // Several callers at once share one refresh.
@@ -52,12 +60,10 @@ async function exchange() {
   if (answer?.ok) {
     refreshes += 1;
     other.postMessage("changed");
-    return load();
+    return load(false);
   }
   if (answer?.status === 400) return signedOut(session ? problem(answer) : "");
-  // The server is away or busy. The session is not over because of that.
-  notice("The server does not answer; trying again.");
-  refreshTimer = setTimeout(refresh, 5000);
+  later();
 }
 
 function signedIn({ header, claims, now }) {
@@ -78,9 +84,12 @@ function signedIn({ header, claims, now }) {
   refreshTimer = setTimeout(refresh, at - Date.now());
   $("refresh-at").textContent = new Date(at).toLocaleTimeString();
   tick();
-  if (isNew) listNotes();
-  $("users-card").hidden = !claims.roles.includes("admin");
-  if (isNew && claims.roles.includes("admin")) listUsers();
+  const isAdmin = claims.roles.includes("admin");
+  if (isAdmin && $("users-card").hidden) listUsers().catch(later);
+  $("users-card").hidden = !isAdmin;
+  if (!isNew) return;
+  if (document.activeElement?.closest("form[hidden], main[hidden]")) $("signed-in").focus();
+  listNotes().catch(later);
 }
 
 function signedOut(why = "") {
@@ -88,7 +97,7 @@ function signedOut(why = "") {
   const before = session;
   session = null;
   refreshes = 0;
-  $("signed-in").hidden = $("account").hidden = $("answer").hidden = true;
+  $("signed-in").hidden = $("account").hidden = $("answer").hidden = $("users-card").hidden = true;
   $("signed-out").hidden = false;
   $("log").replaceChildren();
   $("notes").replaceChildren();
@@ -236,6 +245,7 @@ async function logIn(credentials, form, message) {
   form.reset();
   other.postMessage("changed");
   await load();
+  if (!session) notice("The browser did not keep the cookies. Open this page as http://localhost, or over https.");
 }
 
 onSubmit("login", (credentials, form) => logIn(credentials, form, $("login-message")));
@@ -269,10 +279,10 @@ onClick("try-allowed", async () => show("GET", "/api/notes", await call("GET", "
 onClick("try-forbidden", async () => show("GET", "/api/users", await call("GET", "/api/users")));
 onClick("try-anonymous", async () => show("GET", "/api/notes", await send("GET", "/api/notes", undefined, { credentials: "omit" })));
 
-other.addEventListener("message", load);
+other.addEventListener("message", () => load());
 document.addEventListener("visibilitychange", () => {
   // Timers sleep with the computer.
   if (!document.hidden && session && session.expires < Date.now()) refresh();
 });
 setInterval(tick, 500);
-load().catch(() => notice("The server does not answer."));
+load();
