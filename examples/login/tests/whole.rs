@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use login::App;
 use login::config::Config;
+use login::users::Username;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -33,6 +34,17 @@ async fn a_restart_keeps_users_keys_and_sessions() {
     let created = site.app.create_admin("another long password".to_owned().into()).await.unwrap();
     assert!(!created, "there are users");
     site.log_in("admin").await;
+}
+
+#[tokio::test]
+async fn no_administrator_is_made_where_there_are_users() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config { dir: dir.path().join("data"), ..Config::default() };
+    let app = App::open(&config, "http://localhost:3000", SystemClock).await.unwrap();
+    let [alice, admin] = ["alice", "admin"].map(|name| Username::parse(name).unwrap());
+    app.users.add(&alice, "hash".to_owned(), &[]).await.unwrap().unwrap();
+    assert!(!app.create_admin(PASSWORD.to_owned().into()).await.unwrap());
+    assert!(app.users.by_name(&admin).await.unwrap().is_none());
 }
 
 #[cfg(unix)]
