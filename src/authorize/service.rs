@@ -10,7 +10,7 @@ use tower_service::Service;
 use super::methods::RequireMethods;
 use super::require::Require;
 use crate::error::AuthError;
-use crate::layer::{Auto, Pass, Reject, ResponseFuture, Verdict};
+use crate::layer::{Auto, Caching, Manner, Pass, Reject, ResponseFuture, Verdict};
 use crate::now_or_later::NowOrLater;
 use crate::verify::Slot;
 
@@ -127,7 +127,8 @@ where
     fn call(&mut self, request: Request<A>) -> Self::Future {
         let verdict = self.judge(&request);
         let answers = Slot::of(request.extensions()).answers().clone();
-        ResponseFuture::new(&mut self.inner, &self.layer.reject, &answers, request, verdict)
+        let manner = Manner { answers: &answers, caching: Caching::default() };
+        ResponseFuture::new(&mut self.inner, &self.layer.reject, manner, request, verdict)
     }
 }
 

@@ -10,6 +10,7 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::caching::Caching;
 use super::forward::Forwarded;
 use super::reject::{Reject, refuse};
 use crate::answer::Answers;
@@ -32,7 +33,7 @@ pin_project! {
     #[project = StateProjection]
     enum State<S, R, A, B, F> {
         /// The request was let through: the inner service answers.
-        Inner { #[pin] future: F },
+        Inner { #[pin] future: F, caching: Caching },
         /// The request was refused.
         Rejected { response: Option<Response<B>> },
         /// The verdict needs the network. Boxed: it is rare and large.
@@ -50,6 +51,12 @@ pub(crate) struct Pass {
     pub(crate) forwarded: Option<Box<Forwarded>>,
 }
 
+/// How a request is answered, whatever becomes of it.
+pub(crate) struct Manner<'a> {
+    pub(crate) answers: &'a Arc<Answers>,
+    pub(crate) caching: Caching,
+}
+
 /// A request that waits for its verdict.
 pub(crate) struct Waiting<S, R, A> {
     /// `None` once the request may pass and the service has only to become ready.
@@ -58,6 +65,7 @@ pub(crate) struct Waiting<S, R, A> {
     pub(crate) service: S,
     pub(crate) reject: R,
     pub(crate) answers: Arc<Answers>,
+    pub(crate) caching: Caching,
 }
 
 impl<S, R, A, B> ResponseFuture<S, R, A, B>
@@ -69,7 +77,7 @@ where
     pub(crate) fn new(
         inner: &mut S,
         reject: &R,
-        answers: &Arc<Answers>,
+        Manner { answers, caching }: Manner<'_>,
         mut request: Request<A>,
         verdict: Verdict,
     ) -> Self {
@@ -77,9 +85,9 @@ where
             Ok(Ok(pass)) => {
                 pass.put(&mut request);
                 // The very instance that was polled ready.
-                State::Inner { future: inner.call(request) }
+                State::Inner { future: inner.call(request), caching }
             }
-            Ok(Err(error)) => State::Rejected { response: Some(refuse(reject, error, answers, request)) },
+            Ok(Err(error)) => State::rejected(refuse(reject, error, answers, request), &caching),
             Err(later) => {
                 // The instance that was polled ready may hold a permit (of a concurrency limit, say). Replacing
                 // it gives that back, so that requests which wait for a verdict use up nothing inside. The clone
@@ -91,6 +99,7 @@ where
                     service: inner.clone(),
                     reject: reject.clone(),
                     answers: Arc::clone(answers),
+                    caching,
                 };
                 State::Waiting { waiting: Some(Box::new(waiting)) }
             }
@@ -110,7 +119,13 @@ where
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                StateProjection::Inner { future } => return future.poll(cx),
+                StateProjection::Inner { future, caching } => {
+                    let mut answered = ready!(future.poll(cx));
+                    if let Ok(response) = &mut answered {
+                        caching.complete(response.headers_mut());
+                    }
+                    return Poll::Ready(answered);
+                }
                 StateProjection::Rejected { response } => {
                     // Polled again after it was done, which the contract of `Future` leaves open.
                     return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));
@@ -123,9 +138,9 @@ where
                             return Poll::Pending;
                         }
                         Poll::Ready(Err(error)) => {
-                            let Waiting { request, reject, answers, .. } = *pending;
+                            let Waiting { request, reject, answers, caching, .. } = *pending;
                             let response = refuse(&reject, error, &answers, request);
-                            state.set(State::Rejected { response: Some(response) });
+                            state.set(State::rejected(response, &caching));
                         }
                         Poll::Ready(Ok(())) => match pending.service.poll_ready(cx) {
                             Poll::Pending => {
@@ -134,14 +149,21 @@ where
                             }
                             Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                             Poll::Ready(Ok(())) => {
-                                let Waiting { request, mut service, .. } = *pending;
-                                state.set(State::Inner { future: service.call(request) });
+                                let Waiting { request, mut service, caching, .. } = *pending;
+                                state.set(State::Inner { future: service.call(request), caching });
                             }
                         },
                     }
                 }
             }
         }
+    }
+}
+
+impl<S, R, A, B, F> State<S, R, A, B, F> {
+    fn rejected(mut response: Response<B>, caching: &Caching) -> Self {
+        caching.complete(response.headers_mut());
+        Self::Rejected { response: Some(response) }
     }
 }
 

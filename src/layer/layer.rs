@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
+use super::caching::Caching;
 use super::forward::Forward;
 use super::reject::Auto;
 use super::service::JwtAuth;
@@ -55,6 +56,7 @@ pub struct JwtAuthLayer<C = Claims, R = Auto> {
 pub(super) struct Settings {
     pub(super) optional: bool,
     pub(super) sources: Vec<TokenSource>,
+    pub(super) caching: Caching,
     pub(super) forward: Forward,
     pub(super) answers: Arc<Answers>,
 }
@@ -65,6 +67,7 @@ impl<C> JwtAuthLayer<C> {
         let settings = Settings {
             optional: false,
             sources: vec![TokenSource::bearer()],
+            caching: Caching::default(),
             forward: Forward::default(),
             answers: Arc::clone(Answers::defaults()),
         };
@@ -83,8 +86,16 @@ impl<C, R> JwtAuthLayer<C, R> {
 
     /// Looks for the token in these places instead of the `Authorization` header; a request that has it in two of
     /// them is refused.
+    ///
+    /// Caches keep the answer to a request with `Authorization` from others by themselves (RFC 9111 section 3.5), but
+    /// know nothing of other places. So if a cookie or another header is among the sources, all answers say so in
+    /// `Vary`; and if the token was not in `Authorization`, an answer without `Cache-Control` gets `private`. What the
+    /// inner service says in `Cache-Control` is left as it is: with `public` there, a shared cache would give one
+    /// user's answer to others. For a source of your own, add the `Vary` that only you know.
     pub fn token_from(mut self, sources: impl IntoIterator<Item = TokenSource>) -> Self {
-        self.settings_mut().sources = sources.into_iter().collect();
+        let settings = self.settings_mut();
+        settings.sources = sources.into_iter().collect();
+        settings.caching = Caching::of(&settings.sources);
         self
     }
 

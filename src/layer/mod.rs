@@ -1,5 +1,6 @@
 //! Middleware: finds the token, asks the verifier, answers refusals.
 
+mod caching;
 mod forward;
 mod future;
 mod grpc;
@@ -17,7 +18,8 @@ pub use problem::Problem;
 pub use reject::{Auto, Refusal, Reject};
 pub use service::JwtAuth;
 #[cfg(feature = "cookie")]
-pub use source::Csrf;
+pub use source::{Csrf, TokenCookie};
 pub use source::{RequestHead, TokenSource, redacted_uri};
 
-pub(crate) use future::{Pass, Verdict};
+pub(crate) use caching::Caching;
+pub(crate) use future::{Manner, Pass, Verdict};

@@ -9,10 +9,10 @@ use serde::de::DeserializeOwned;
 use tower_service::Service;
 
 use super::forward::RawToken;
-use super::future::{Pass, ResponseFuture, Verdict};
+use super::future::{Manner, Pass, ResponseFuture, Verdict};
 use super::layer::{JwtAuthLayer, Settings};
 use super::reject::{Auto, Reject};
-use super::source::{self, RequestHead};
+use super::source::{self, Found, RequestHead};
 use crate::claims::Claims;
 use crate::error::AuthError;
 use crate::now_or_later::NowOrLater;
@@ -50,8 +50,8 @@ impl<C, R> JwtAuthLayer<C, R>
 where
     C: DeserializeOwned + Send + Sync + 'static,
 {
-    fn judge<B>(&self, request: &Request<B>) -> Verdict {
-        let found = match source::find(&self.settings.sources, &RequestHead::of(request)) {
+    fn judge(&self, found: Result<Option<Found<'_>>, AuthError>) -> Verdict {
+        let found = match found {
             Err(error) => return NowOrLater::ready(Err(error)),
             Ok(None) if self.settings.optional => {
                 let slot = Slot::new(None, Arc::clone(&self.settings.answers));
@@ -117,9 +117,12 @@ where
         // Whatever an outer layer or somebody else left must not be taken for our verdict.
         Slot::clear(request.extensions_mut());
         let settings = &self.layer.settings;
-        let verdict = self.layer.judge(&request);
+        let found = source::find(&settings.sources, &RequestHead::of(&request));
+        let elsewhere = matches!(&found, Ok(Some(found)) if found.elsewhere);
+        let verdict = self.layer.judge(found);
         settings.forward.clean(&settings.sources, &mut request);
-        ResponseFuture::new(&mut self.inner, &self.layer.reject, &settings.answers, request, verdict)
+        let manner = Manner { answers: &settings.answers, caching: settings.caching.for_request(elsewhere) };
+        ResponseFuture::new(&mut self.inner, &self.layer.reject, manner, request, verdict)
     }
 }
 

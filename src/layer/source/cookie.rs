@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use cookie::{Cookie, SameSite};
+use cookie::SameSite;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 
 use super::authorization::{is_token_char, is_token68};
 use super::csrf::Csrf;
+use super::token_cookie::{TokenCookie, removal};
 use super::{Found, RequestHead};
 use crate::error::{AuthError, ConfigError};
 use crate::reason::Reason;
@@ -31,11 +32,12 @@ impl CookieSource {
         if name.is_empty() || !name.bytes().all(is_token_char) {
             return Err(refused());
         }
-        let mut clear = Cookie::build((name.as_str(), "")).path("/").secure(true).http_only(true).build();
-        clear.set_same_site(SameSite::Lax);
-        clear.make_removal();
-        let clear = HeaderValue::try_from(clear.to_string()).map_err(|_| refused())?;
+        let clear = removal(&name, "/", SameSite::Lax).map_err(|_| refused())?;
         Ok(Self { name, csrf, clear })
+    }
+
+    pub(super) fn of(cookie: &TokenCookie, csrf: Csrf) -> Self {
+        Self { name: cookie.name().to_owned(), csrf, clear: cookie.clear() }
     }
 
     pub(super) fn find<'r>(&self, request: &RequestHead<'r>) -> Result<Option<Found<'r>>, AuthError> {
@@ -53,7 +55,8 @@ impl CookieSource {
         let token = std::str::from_utf8(token).ok().filter(|token| is_token68(token));
         let token =
             token.ok_or_else(|| AuthError::new(Reason::MalformedRequest).with_cookie(self.clear.clone()))?;
-        Ok(Some(Found { token: Cow::Borrowed(token), clear_cookie: Some(self.clear.clone()) }))
+        let clear_cookie = Some(self.clear.clone());
+        Ok(Some(Found { token: Cow::Borrowed(token), clear_cookie, elsewhere: true }))
     }
 
     /// # Errors

@@ -1,8 +1,10 @@
 //! Where the token is found, and what a request with none, a bad one or two is told.
 
+mod caching;
 mod cookie;
 mod csrf;
 mod elsewhere;
+mod token_cookie;
 
 use std::convert::Infallible;
 
