@@ -155,9 +155,10 @@
 //! | `axum` | [`Jwt`], `Option<Jwt>` and [`Principal`] as extractors | yes |
 //! | `cookie` | [`TokenSource::cookie`] | |
 //! | `tonic` | `tonic::Status` from an [`AuthError`]; `NamedService` for a wrapped service | |
+//! | `sqlite` | `SqliteRefreshStore`: refresh tokens in SQLite, which is compiled in | |
 //! | `test-util` | [`TestIssuer`] and [`TestClock`]; not for production | |
 //! | `tracing` | events: refusals at debug, mistakes in the set-up at error | |
-//! | `full` | all of these but `rust-crypto` and `test-util` | |
+//! | `full` | all of these but `rust-crypto`, `sqlite` and `test-util` | |
 //!
 //! Features only add. Both backends at once are fine (aws-lc-rs is used unless [`VerifierBuilder::backend`] says
 //! otherwise); with none, building a verifier is a [`ConfigError`].
