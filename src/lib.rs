@@ -178,6 +178,7 @@
 //! | `sqlite` | a store of refresh tokens in SQLite, which is compiled in | |
 //! | `cookie` | [`TokenSource::cookie`], [`TokenCookie`] | |
 //! | `tonic` | `tonic::Status` from an [`AuthError`]; `NamedService` for a wrapped service | |
+//! | `sqlite` | `SqliteRefreshStore`: refresh tokens in SQLite, which is compiled in | |
 //! | `test-util` | [`TestIssuer`] and [`TestClock`]; not for production | |
 //! | `tracing` | events: refusals at debug, mistakes in the set-up at error | |
 //! | `full` | all of these but `rust-crypto`, `sqlite` and `test-util` | |
@@ -243,6 +244,13 @@ pub use layer::{Csrf, TokenCookie};
 pub use limits::Limits;
 pub use now_or_later::NowOrLater;
 pub use reason::Reason;
+#[cfg(feature = "sqlite")]
+pub use refresh::SqliteRefreshStore;
+#[cfg(feature = "issuer")]
+pub use refresh::{
+    Grant, MemoryRefreshStore, RefreshError, RefreshRecord, RefreshStore, RefreshToken, RefreshTokens,
+    RefreshTokensBuilder, Rotated, Session,
+};
 #[cfg(feature = "issuer")]
 pub use store_error::StoreError;
 #[cfg(feature = "test-util")]

@@ -27,6 +27,7 @@ mod oracle;
 mod policy;
 mod problem;
 mod readiness;
+mod refresh;
 mod reject;
 mod servers;
 mod services;

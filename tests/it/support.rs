@@ -1,7 +1,12 @@
 //! What several subjects need.
 
+use std::cell::RefCell;
+use std::io;
+use std::sync::Once;
+
 use serde::Deserialize;
 use tower_jwt_auth::{Algorithm, AuthError, Claims, Jwt, TestClock, TestIssuer, Verifier};
+use tracing_subscriber::filter::LevelFilter;
 
 /// A claims type as users write it.
 #[derive(Debug, Deserialize, PartialEq)]
@@ -62,4 +67,42 @@ where
         Ok(_) => ("accepted", None),
         Err(error) => (error.reason().as_str(), error.claim().map(str::to_owned)),
     }
+}
+
+/// All that this thread logs while `work` runs, from `level` upwards.
+///
+/// One subscriber for the whole process: with one for each test, a callsite that another thread reaches first may be
+/// taken for disabled.
+pub(crate) async fn logged(level: LevelFilter, work: impl Future<Output = ()>) -> String {
+    thread_local! {
+        static LOG: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+    }
+    static SUBSCRIBER: Once = Once::new();
+
+    struct Log;
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            LOG.with_borrow_mut(|log| log.as_mut().map(|log| log.extend_from_slice(bytes)));
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    SUBSCRIBER.call_once(|| {
+        let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false);
+        subscriber.without_time().with_writer(|| Log).init();
+    });
+    LOG.set(Some(Vec::new()));
+    work.await;
+    let text = String::from_utf8(LOG.take().unwrap()).unwrap();
+    let is_loud = |line: &&str| {
+        let found = line.split_whitespace().next().and_then(|word| word.parse::<LevelFilter>().ok());
+        // What has no level of its own is a forged line, and always kept.
+        found.is_none_or(|found| found <= level)
+    };
+    text.lines().filter(is_loud).collect::<Vec<_>>().join("\n")
 }

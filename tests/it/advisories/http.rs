@@ -1,9 +1,7 @@
 //! The request around the token: attacks 51, 52, 55 to 57 and 59 to 63.
 
-use std::cell::RefCell;
 use std::convert::Infallible;
-use std::io;
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::routing::get;
@@ -16,6 +14,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::{answer, request};
 use crate::policy::Bench;
+use crate::support::logged;
 
 fn layer(bench: &Bench) -> JwtAuthLayer<Claims> {
     JwtAuthLayer::new(bench.verifier(|authority| authority))
@@ -197,44 +196,6 @@ async fn attack_61_no_foreign_text_in_the_answer() {
     for realm in ["a\"b", "a\\b", "a\r\nb", "caf\u{e9}", ""] {
         assert_eq!(layer(&bench).realm(realm).unwrap_err().setting(), "realm");
     }
-}
-
-/// All that this thread logs while `work` runs, from `level` upwards.
-///
-/// One subscriber for the whole process: with one for each test, a callsite that another thread reaches first may be
-/// taken for disabled.
-async fn logged(level: LevelFilter, work: impl Future<Output = ()>) -> String {
-    thread_local! {
-        static LOG: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
-    }
-    static SUBSCRIBER: Once = Once::new();
-
-    struct Log;
-
-    impl io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            LOG.with_borrow_mut(|log| log.as_mut().map(|log| log.extend_from_slice(bytes)));
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    SUBSCRIBER.call_once(|| {
-        let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false);
-        subscriber.without_time().with_writer(|| Log).init();
-    });
-    LOG.set(Some(Vec::new()));
-    work.await;
-    let text = String::from_utf8(LOG.take().unwrap()).unwrap();
-    let is_loud = |line: &&str| {
-        let found = line.split_whitespace().next().and_then(|word| word.parse::<LevelFilter>().ok());
-        // What has no level of its own is a forged line, and always kept.
-        found.is_none_or(|found| found <= level)
-    };
-    text.lines().filter(is_loud).collect::<Vec<_>>().join("\n")
 }
 
 /// A name or a value of the token forges lines in the log (CVE-2024-45808 of Envoy), and secrets get there.

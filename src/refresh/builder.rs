@@ -1,0 +1,112 @@
+//! The settings of refresh tokens, checked.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::record::Lifetimes;
+use super::store::RefreshStore;
+use super::tokens::RefreshTokens;
+use crate::crypto::{hmac_sha256, sha256};
+use crate::error::ConfigError;
+use crate::time::{Clock, SystemClock};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const LEAST_IDLE: Duration = Duration::from_secs(1);
+const MAX_ABSOLUTE: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
+const MAX_GRACE: Duration = Duration::from_secs(60);
+const MAX_SESSIONS: usize = 1000;
+
+/// Settings of [`RefreshTokens`].
+#[must_use = "call build()"]
+pub struct RefreshTokensBuilder {
+    store: Arc<dyn RefreshStore>,
+    clock: Arc<dyn Clock>,
+    lifetimes: Lifetimes,
+    sessions_per_subject: usize,
+}
+
+impl RefreshTokensBuilder {
+    pub(super) fn new(store: impl RefreshStore) -> Self {
+        Self {
+            store: Arc::new(store),
+            clock: Arc::new(SystemClock),
+            lifetimes: Lifetimes { idle: 14 * DAY, absolute: 30 * DAY, grace: Duration::from_secs(10) },
+            sessions_per_subject: 100,
+        }
+    }
+
+    /// How long a token lives that is not used: 14 days unless told, at least a second, at most the absolute lifetime.
+    pub fn idle(mut self, lifetime: Duration) -> Self {
+        self.lifetimes.idle = lifetime;
+        self
+    }
+
+    /// How long a session lives, however often its token is rotated: 30 days unless told, at most ten years.
+    pub fn absolute(mut self, lifetime: Duration) -> Self {
+        self.lifetimes.absolute = lifetime;
+        self
+    }
+
+    /// How long an exchanged token may be sent again by a client that did not get the answer: 10 seconds unless told,
+    /// at most 60 and less than the idle lifetime.
+    ///
+    /// Zero switches it off: whoever loses an answer, or refreshes in two tabs at once, has then to log in again.
+    pub fn grace(mut self, span: Duration) -> Self {
+        self.lifetimes.grace = span;
+        self
+    }
+
+    /// How many sessions one subject may have: 100 unless told, at most 1,000. A login beyond it ends the session that
+    /// has not been used for longest. After logins at the same moment there may be one more, until the next login.
+    pub fn sessions_per_subject(mut self, most: usize) -> Self {
+        self.sessions_per_subject = most;
+        self
+    }
+
+    /// Reads the time from this clock.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// If one is out of bounds, or no cryptography is compiled in; the error names it and the remedy.
+    pub fn build(self) -> Result<RefreshTokens, ConfigError> {
+        let Lifetimes { idle, absolute, grace } = self.lifetimes;
+        let out_of_bounds = |setting: &'static str, value: Duration, remedy: &str| {
+            Err(ConfigError::new(setting, format!("{value:?} is out of bounds"), remedy))
+        };
+        if absolute > MAX_ABSOLUTE {
+            return out_of_bounds("absolute", absolute, "use at most 3650 days");
+        }
+        if idle < LEAST_IDLE || idle > absolute {
+            return out_of_bounds("idle", idle, "use at least 1 second and at most the absolute lifetime");
+        }
+        if grace > MAX_GRACE || grace >= idle {
+            return out_of_bounds("grace", grace, "use at most 60 seconds and less than the idle lifetime");
+        }
+        if !(1..=MAX_SESSIONS).contains(&self.sessions_per_subject) {
+            return Err(ConfigError::new(
+                "sessions_per_subject",
+                format!("{} is out of bounds", self.sessions_per_subject),
+                "use 1 to 1,000",
+            ));
+        }
+        if sha256(&[]).and_then(|key| hmac_sha256(&key, &[])).is_none() {
+            return Err(ConfigError::no_backend());
+        }
+        Ok(RefreshTokens::new(self.store, self.clock, self.lifetimes, self.sessions_per_subject))
+    }
+}
+
+impl fmt::Debug for RefreshTokensBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RefreshTokensBuilder")
+            .field("store", &self.store)
+            .field("lifetimes", &self.lifetimes)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,333 @@
+//! Begin, rotate, end: the steps, in an order that survives a crash between any two of them.
+
+use std::cmp::Reverse;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use super::builder::RefreshTokensBuilder;
+use super::error::RefreshError;
+use super::record::{Lifetimes, RefreshRecord, Session, Verdict, millis};
+use super::store::RefreshStore;
+use super::token::{Parts, RefreshToken, public_id};
+use crate::store_error::StoreError;
+use crate::time::{Clock, UnixTime};
+use crate::trace;
+
+/// Refresh tokens (feature `issuer`): what keeps a user logged in while access tokens live for minutes.
+///
+/// A login begins a session and hands out its first token. Each use exchanges the token for the next one, and reloads
+/// the user, so that a new role or a locked account counts from the next refresh on. The store holds hashes only.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tower_jwt_auth::{MemoryRefreshStore, RefreshTokens, StoreError};
+///
+/// # struct User { name: String }
+/// # async fn find_user(_: &str) -> Result<Option<User>, StoreError> { Ok(Some(User { name: "Bob".into() })) }
+/// let refresh = RefreshTokens::builder(MemoryRefreshStore::new()).build()?;
+///
+/// // Login: after the password was checked.
+/// let grant = refresh.begin("bob").await?;
+/// // Give `grant.token` to the client, and an access token with `sub` and `sid` of `grant.session`.
+///
+/// // Refresh: `find_user` asks your database; `None` (no such user, or locked) ends the session.
+/// let load = |session: tower_jwt_auth::Session| async move { find_user(session.subject()).await };
+/// let rotated = refresh.rotate(&grant.token, load).await?;
+/// assert_eq!(rotated.user.name, "Bob");
+/// assert_eq!(rotated.session.sid(), grant.session.sid());
+///
+/// // Logout.
+/// refresh.end(&rotated.token).await?;
+/// assert!(refresh.rotate(&rotated.token, load).await.is_err());
+/// # Ok(()) }
+/// ```
+///
+/// # When a token comes back
+///
+/// A token that was exchanged must not come again. Does one, then somebody has a copy: the thief, or the victim of a
+/// thief who was faster. Which of them it is cannot be known, so the session ends for both, whatever the age of the
+/// token ([`RefreshError::Reused`]; RFC 9700 section 4.14.2).
+///
+/// One case is honest: the answer was lost, or two tabs refresh at once. For a grace of 10 seconds after its exchange the
+/// last token is answered again, with the *identical* successor. There are never two tokens that both work. The
+/// successor lies in the store encrypted under a key that only the old token gives, and is replaced as soon as it is used.
+///
+/// **What the grace means for a thief:** who steals a token and uses it within the grace of its rightful exchange gets the
+/// successor without being noticed at once; likewise if the thief was first and the victim follows within the grace. Both
+/// then hold the same token. It comes to light at the next rotation: the one who comes later than the grace presents an old
+/// token, and the session ends. The grace thus delays detection by one rotation; it does not prevent it. A thief who keeps
+/// using the session while the victim never comes back is stopped by the absolute lifetime, or a logout everywhere.
+///
+/// # Access tokens
+///
+/// They live on after a logout until they expire. Where that is too long, let the authority ask, at the price of a look
+/// into the store for each request:
+///
+/// ```
+/// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+/// use tower_jwt_auth::{AuthError, Authority, MemoryRefreshStore, Principal, Reason, RefreshTokens, Secret};
+///
+/// let refresh = RefreshTokens::builder(MemoryRefreshStore::new()).build()?;
+/// let authority = Authority::hs256(Secret::generate()?)
+///     .issuer("shop")
+///     .audience("api")
+///     .check_async(move |principal: Principal| {
+///         let refresh = refresh.clone();
+///         async move {
+///             let sid: String = principal.claim("sid").ok_or(Reason::MissingClaim)?;
+///             match refresh.is_live(principal.subject().unwrap_or_default(), &sid).await {
+///                 Ok(true) => Ok(()),
+///                 Ok(false) => Err(AuthError::new(Reason::Revoked)),
+///                 Err(error) => Err(AuthError::new(Reason::RevocationUnavailable).with_source(error)),
+///             }
+///         }
+///     });
+/// # Ok(()) }
+/// ```
+///
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct RefreshTokens(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn RefreshStore>,
+    clock: Arc<dyn Clock>,
+    lifetimes: Lifetimes,
+    sessions_per_subject: usize,
+}
+
+/// What a login yields.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Grant {
+    /// The first token of the session, for the client.
+    pub token: RefreshToken,
+    /// The session that has begun.
+    pub session: Session,
+}
+
+/// What a refresh yields.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Rotated<U> {
+    /// The token that replaces the one presented, for the client.
+    pub token: RefreshToken,
+    /// The session, which goes on.
+    pub session: Session,
+    /// The user as the database has it now.
+    pub user: U,
+}
+
+impl RefreshTokens {
+    /// Settings for tokens that are kept in this store.
+    pub fn builder(store: impl RefreshStore) -> RefreshTokensBuilder {
+        RefreshTokensBuilder::new(store)
+    }
+
+    pub(super) fn new(
+        store: Arc<dyn RefreshStore>,
+        clock: Arc<dyn Clock>,
+        lifetimes: Lifetimes,
+        sessions_per_subject: usize,
+    ) -> Self {
+        Self(Arc::new(Inner { store, clock, lifetimes, sessions_per_subject }))
+    }
+
+    /// Begins a session: call it when somebody has logged in.
+    ///
+    /// # Errors
+    /// If the store could not be written, or the system has no randomness.
+    pub async fn begin(&self, subject: impl Into<String>) -> Result<Grant, StoreError> {
+        let first = Parts::generate()?;
+        let now = self.now();
+        let record = RefreshRecord::begin(&first, public_id()?, subject.into(), &self.0.lifetimes, now)?;
+        let session = record.session();
+        self.0.store.insert(record).await?;
+        self.make_room(&session, now).await?;
+        Ok(Grant { token: first.token(), session })
+    }
+
+    /// Removes what is beyond the number of sessions that a subject may have.
+    async fn make_room(&self, begun: &Session, now: UnixTime) -> Result<(), StoreError> {
+        let mut records = self.0.store.list(begun.subject().to_owned()).await?;
+        if records.len() <= self.0.sessions_per_subject {
+            return Ok(());
+        }
+        // The id decides between equals, so that two logins at once agree on who has to go.
+        records.sort_by_cached_key(|record| {
+            Reverse((record.is_live(now), record.session().last_used_at(), record.id().to_owned()))
+        });
+        let beyond = records.iter().skip(self.0.sessions_per_subject);
+        // A login is not undone because the clock was set back and it looks older than the others.
+        let beyond = beyond.filter(|record| record.session().sid() != begun.sid());
+        self.0.store.remove(beyond.map(|record| record.id().to_owned()).collect()).await
+    }
+
+    /// Exchanges a token for its successor.
+    ///
+    /// `load_user` is asked once, after the token was found good and before anything is changed. Its `None` says that
+    /// there is no such user any more: the session ends. If it fails, nothing has happened and the token stays good.
+    ///
+    /// Once begun it may be dropped at any point, and the process may die at any point: the client that got no answer
+    /// sends the same token again.
+    ///
+    /// # Errors
+    /// [`RefreshError`] says why there is no new token, and whether to try again.
+    pub async fn rotate<U, E, F>(
+        &self,
+        token: &RefreshToken,
+        load_user: impl FnOnce(Session) -> F,
+    ) -> Result<Rotated<U>, RefreshError>
+    where
+        F: Future<Output = Result<Option<U>, E>>,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let presented = Parts::of(token).ok_or(RefreshError::Invalid)?;
+        let (record, verdict) = self.judge(&presented).await?;
+        let loaded = load_user(record.session()).await.map_err(|error| RefreshError::User(error.into()))?;
+        let Some(user) = loaded else {
+            trace::debug!(sid = record.session().sid(), "no such user any more, so the session ends");
+            self.0.store.remove(vec![record.id().to_owned()]).await?;
+            return Err(RefreshError::Invalid);
+        };
+        let (record, token) = match verdict {
+            Good::Retry(successor) => (record, successor),
+            Good::Current => match self.swap(&presented, &record).await? {
+                Some(done) => done,
+                // Somebody else was faster. The token is now the one before the current one, or older.
+                None => match self.judge(&presented).await? {
+                    (record, Good::Retry(successor)) => (record, successor),
+                    (_, Good::Current) => {
+                        let problem = "compare-and-swap refused a record that had not changed";
+                        return Err(StoreError::new(problem).into());
+                    }
+                },
+            },
+        };
+        Ok(Rotated { token, session: record.session(), user })
+    }
+
+    /// The record of a token that may be exchanged. One that was exchanged before ends its session here.
+    async fn judge(&self, presented: &Parts) -> Result<(RefreshRecord, Good), RefreshError> {
+        let id = presented.record_id()?;
+        let record = self.0.store.load(id).await?.ok_or(RefreshError::Invalid)?;
+        match record.judge(presented, self.now())? {
+            Verdict::Current => Ok((record, Good::Current)),
+            Verdict::Retry(successor) => Ok((record, Good::Retry(successor))),
+            Verdict::Expired => Err(RefreshError::Invalid),
+            Verdict::Reused => {
+                let session = record.session();
+                trace::warn!(sid = session.sid(), "a refresh token was used again, so its session ends");
+                self.0.store.remove(vec![record.id().to_owned()]).await?;
+                Err(RefreshError::Reused(session))
+            }
+        }
+    }
+
+    /// Stores a successor, unless the record has changed meanwhile.
+    async fn swap(
+        &self,
+        current: &Parts,
+        record: &RefreshRecord,
+    ) -> Result<Option<(RefreshRecord, RefreshToken)>, StoreError> {
+        let successor = current.successor()?;
+        // The time is read anew: loading the user may have taken a good part of the grace.
+        let new = record.rotated(current, &successor, &self.0.lifetimes, self.now())?;
+        let swapped = self.0.store.compare_and_swap(record.revision(), new.clone()).await?;
+        Ok(swapped.then(|| (new, successor.token())))
+    }
+
+    /// Ends the session of a token: logout. Any token of the session will do, and one that is none changes nothing.
+    ///
+    /// # Errors
+    /// If the store could not be written: the session may live on.
+    pub async fn end(&self, token: &RefreshToken) -> Result<(), StoreError> {
+        match Parts::of(token) {
+            Some(presented) => self.0.store.remove(vec![presented.record_id()?]).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends all sessions of a subject: logout everywhere, also after a changed password.
+    ///
+    /// # Errors
+    /// If the store could not be read or written: sessions may live on.
+    pub async fn end_all(&self, subject: &str) -> Result<(), StoreError> {
+        let records = self.0.store.list(subject.to_owned()).await?;
+        self.0.store.remove(records.iter().map(|record| record.id().to_owned()).collect()).await
+    }
+
+    /// Ends one session of a subject, by its public name. Says whether there was such a session.
+    ///
+    /// The subject is the one who asks: nobody can end the session of another by knowing its name.
+    ///
+    /// # Errors
+    /// If the store could not be read or written: the session may live on.
+    pub async fn end_session(&self, subject: &str, sid: &str) -> Result<bool, StoreError> {
+        match self.live_record(subject, sid).await? {
+            Some(record) => {
+                self.0.store.remove(vec![record.id().to_owned()]).await?;
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// The live sessions of a subject, the last used one first.
+    ///
+    /// # Errors
+    /// If the store could not be read.
+    pub async fn sessions(&self, subject: &str) -> Result<Vec<Session>, StoreError> {
+        let now = self.now();
+        let records = self.0.store.list(subject.to_owned()).await?;
+        let live = records.iter().filter(|record| record.is_live(now));
+        let mut sessions: Vec<_> = live.map(RefreshRecord::session).collect();
+        sessions.sort_by_key(|session| Reverse(session.last_used_at()));
+        Ok(sessions)
+    }
+
+    /// Whether a session still lives: for access tokens that must not outlive a logout.
+    ///
+    /// # Errors
+    /// If the store could not be read.
+    pub async fn is_live(&self, subject: &str, sid: &str) -> Result<bool, StoreError> {
+        Ok(self.live_record(subject, sid).await?.is_some())
+    }
+
+    async fn live_record(&self, subject: &str, sid: &str) -> Result<Option<RefreshRecord>, StoreError> {
+        let now = self.now();
+        let records = self.0.store.list(subject.to_owned()).await?;
+        Ok(records.into_iter().find(|record| record.session().sid() == sid && record.is_live(now)))
+    }
+
+    /// Deletes what has expired: sessions, and what answers retries. Call it now and then, such as every hour.
+    ///
+    /// Nothing depends on it but the size of the store, and what a thief of the store finds in it.
+    ///
+    /// # Errors
+    /// If the store could not be written.
+    pub async fn remove_expired(&self) -> Result<(), StoreError> {
+        self.0.store.remove_expired(self.now()).await
+    }
+
+    fn now(&self) -> UnixTime {
+        millis::whole(self.0.clock.now())
+    }
+}
+
+/// A token that may be exchanged.
+enum Good {
+    Current,
+    Retry(RefreshToken),
+}
+
+impl fmt::Debug for RefreshTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RefreshTokens")
+            .field("store", &self.0.store)
+            .field("lifetimes", &self.0.lifetimes)
+            .finish_non_exhaustive()
+    }
+}
