@@ -66,6 +66,24 @@ async fn two_processes_that_race_get_the_identical_successor() {
     assert!(worker.end().success());
 }
 
+/// Four connections, each on a thread of its own, are opened at the same moment on a new file.
+#[test]
+fn a_new_file_may_be_opened_by_many_at_once() {
+    for _ in 0..30 {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("sessions.db");
+        let start = std::sync::Barrier::new(4);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    start.wait();
+                    SqliteRefreshStore::open(&database).unwrap();
+                });
+            }
+        });
+    }
+}
+
 /// Two processes that start at the same moment on a file that is not there yet.
 #[tokio::test]
 async fn two_processes_may_open_a_new_file_at_once() {
