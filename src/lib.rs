@@ -45,6 +45,7 @@
 //! * [`Jwt`]: the verified claims, as your type. Only a verifier makes one. [`Principal`] is the same token,
 //!   untyped.
 //! * [`KeySet`] and [`Secret`]: what signatures are checked with.
+//! * [`Issuer`]: signs tokens, with one [`SigningKey`] or a [`KeyRing`] that rotates, and publishes the keys.
 //! * [`AuthError`] with its [`Reason`] says why a request was refused; [`ConfigError`] what is wrong with the
 //!   set-up, before the first request.
 //!
@@ -99,7 +100,7 @@
 //!
 //! # What it does not do
 //!
-//! It does not fetch keys or sign tokens for production. It does not read tokens from form bodies, by design.
+//! It does not fetch keys. It does not read tokens from form bodies, by design.
 //! Encrypted tokens (JWE), nested tokens, unsigned tokens and the JSON serialization are refused by design.
 //!
 //! # With tonic
@@ -119,6 +120,26 @@
 //!     Ok(Response::new(HelloReply { message: format!("hello {}", user.name) }))
 //! }
 //! # }
+//! ```
+//!
+//! # Sign tokens
+//!
+//! With the feature `issuer`:
+//!
+//! ```
+//! # #[cfg(feature = "issuer")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use axum::Router;
+//! use tower_jwt_auth::{AccessTokenClaims, Algorithm, Claims, Issuer, SigningKey, Verifier};
+//!
+//! let key = SigningKey::generate(Algorithm::ES256)?; // or from_pem, or a KeyRing
+//! let issuer = Issuer::builder("https://auth.example.com", key).audience("api").build()?;
+//! let token = issuer.sign(&AccessTokenClaims::new("bob", "web-app"))?; // adds iss, aud, iat, exp, jti, kid, typ
+//!
+//! let verifier = Verifier::<Claims>::new(issuer.authority())?; // follows rotations
+//! let app: Router = Router::new().route_service("/.well-known/jwks.json", issuer.jwks_service());
+//! # Ok(()) }
+//! # #[cfg(not(feature = "issuer"))] fn main() {}
 //! ```
 //!
 //! # In tests
@@ -153,11 +174,14 @@
 //! | `aws-lc-rs` | cryptography by aws-lc-rs, keys prepared once | yes |
 //! | `rust-crypto` | cryptography by the portable RustCrypto provider of `jsonwebtoken` | |
 //! | `axum` | [`Jwt`], `Option<Jwt>` and [`Principal`] as extractors | yes |
+//! | `issuer` | [`Issuer`], [`KeyRing`], refresh tokens | |
+//! | `sqlite` | a store of refresh tokens in SQLite, which is compiled in | |
 //! | `cookie` | [`TokenSource::cookie`], [`TokenCookie`] | |
 //! | `tonic` | `tonic::Status` from an [`AuthError`]; `NamedService` for a wrapped service | |
+//! | `sqlite` | `SqliteRefreshStore`: refresh tokens in SQLite, which is compiled in | |
 //! | `test-util` | [`TestIssuer`] and [`TestClock`]; not for production | |
 //! | `tracing` | events: refusals at debug, mistakes in the set-up at error | |
-//! | `full` | all of these but `rust-crypto` and `test-util` | |
+//! | `full` | all of these but `rust-crypto`, `sqlite` and `test-util` | |
 //!
 //! Features only add. Both backends at once are fine (aws-lc-rs is used unless [`VerifierBuilder::backend`] says
 //! otherwise); with none, building a verifier is a [`ConfigError`].
@@ -205,9 +229,9 @@ pub use crypto::Backend;
 pub use error::{AuthError, ConfigError};
 #[cfg(feature = "issuer")]
 pub use issuer::{
-    AccessTokenClaims, DocumentBody, DocumentService, FileKeyStore, Issuer, IssuerBuilder, IssuerKeys, KeyDocument,
-    KeyRing, KeyRingBuilder, KeyState, KeyStatus, KeyStore, MemoryKeyStore, MetadataBuilder, SignError,
-    Signer, SigningKey,
+    AccessTokenClaims, DocumentBody, DocumentService, FileKeyStore, Issuer, IssuerBuilder, IssuerKeys,
+    KeyDocument, KeyRing, KeyRingBuilder, KeyState, KeyStatus, KeyStore, MemoryKeyStore, MetadataBuilder,
+    SignError, Signer, SigningKey,
 };
 pub use jose::Algorithm;
 pub use keys::{Key, KeySet, Secret, SkippedKey};

@@ -51,6 +51,9 @@ impl RefreshTokensBuilder {
     /// How long an exchanged token may be sent again by a client that did not get the answer: 10 seconds unless told,
     /// at most 60 and less than the idle lifetime.
     ///
+    /// It ends as soon as the successor is used, so a client with several tabs keeps one token for all of them. Machines
+    /// that share a store need clocks that agree much better than this.
+    ///
     /// Zero switches it off: whoever loses an answer, or refreshes in two tabs at once, has then to log in again.
     pub fn grace(mut self, span: Duration) -> Self {
         self.lifetimes.grace = span;
@@ -108,5 +111,17 @@ impl fmt::Debug for RefreshTokensBuilder {
             .field("store", &self.store)
             .field("lifetimes", &self.lifetimes)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(any(feature = "rust-crypto", feature = "aws-lc-rs"))))]
+mod tests {
+    use super::*;
+    use crate::refresh::MemoryRefreshStore;
+
+    #[test]
+    fn without_cryptography_there_are_no_tokens() {
+        let error = RefreshTokensBuilder::new(MemoryRefreshStore::new()).build().unwrap_err();
+        assert_eq!(error.setting(), "backend");
     }
 }

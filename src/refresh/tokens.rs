@@ -62,8 +62,30 @@ use crate::trace;
 ///
 /// # Access tokens
 ///
-/// They live on after a logout until they expire. Where that is too long, ask [`RefreshTokens::is_live`] in an
-/// asynchronous check of the authority, with the claims `sub` and `sid`.
+/// They live on after a logout until they expire. Where that is too long, let the authority ask, at the price of a look
+/// into the store for each request:
+///
+/// ```
+/// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+/// use tower_jwt_auth::{AuthError, Authority, MemoryRefreshStore, Principal, Reason, RefreshTokens, Secret};
+///
+/// let refresh = RefreshTokens::builder(MemoryRefreshStore::new()).build()?;
+/// let authority = Authority::hs256(Secret::generate()?)
+///     .issuer("shop")
+///     .audience("api")
+///     .check_async(move |principal: Principal| {
+///         let refresh = refresh.clone();
+///         async move {
+///             let sid: String = principal.claim("sid").ok_or(Reason::MissingClaim)?;
+///             match refresh.is_live(principal.subject().unwrap_or_default(), &sid).await {
+///                 Ok(true) => Ok(()),
+///                 Ok(false) => Err(AuthError::new(Reason::Revoked)),
+///                 Err(error) => Err(AuthError::new(Reason::RevocationUnavailable).with_source(error)),
+///             }
+///         }
+///     });
+/// # Ok(()) }
+/// ```
 ///
 /// Cheap to clone.
 #[derive(Clone)]

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import grpc
 import jwt
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 EXAMPLES, ISSUE, NODE, CHROMIUM = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), sys.argv[4]
@@ -24,10 +25,15 @@ ISSUER, AUDIENCE = "https://id.example.com", "api"
 HMAC = ["HS256", "HS384", "HS512"]
 PUBLIC = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 passed = failed = 0
+table = {}
 
 
-def check(what, actual, expected):
+def check(what, actual, expected, cell=None):
     global passed, failed
+    if cell is not None:  # algorithm, column: all checks of a cell have to pass
+        algorithm, column = cell
+        row = table.setdefault(algorithm, {})
+        row[column] = row.get(column, True) and actual == expected
     if actual == expected:
         passed += 1
         print(f"ok    {what}", flush=True)
@@ -41,9 +47,15 @@ def example(name, *arguments, **variables):
     """Runs an example until the block ends; gives its address and the lines it printed before. Those that it
     prints later are added when it has ended.
     """
+    with server(EXAMPLES / name, *arguments, **variables) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def server(program, *arguments, **variables):
     clean = {k: v for k, v in os.environ.items() if not k.startswith("JWT_")}
     process = subprocess.Popen(
-        [EXAMPLES / name, *arguments], env=clean | {"PORT": "0"} | variables, stdout=subprocess.PIPE, text=True
+        [program, *arguments], env=clean | {"PORT": "0"} | variables, stdout=subprocess.PIPE, text=True
     )
     lines = []
     try:
@@ -52,7 +64,7 @@ def example(name, *arguments, **variables):
                 yield line.split("//")[1].strip(), lines
                 return
             lines.append(line.strip())
-        raise SystemExit(f"{name} ended before it listened")
+        raise SystemExit(f"{program} ended before it listened")
     finally:
         process.kill()
         lines.extend(line.strip() for line in process.stdout)
@@ -119,8 +131,9 @@ def grpc_of_another_maker():
 
 
 def keys_of_pyjwt():
-    """Keys and tokens of each algorithm, as jose.mjs makes them."""
-    answer = {"public": [], "secret": [], "tokens": {}}
+    """Keys and tokens of each algorithm, as jose.mjs makes them; the private keys as they are."""
+    private_keys = {}
+    answer = {"public": [], "secret": [], "tokens": {}, "private": private_keys}
     rsa_key = rsa.generate_private_key(65537, 2048)
     private = {a: rsa_key for a in PUBLIC if a[0] in "RP"} | {
         "ES256": ec.generate_private_key(ec.SECP256R1()),
@@ -133,6 +146,7 @@ def keys_of_pyjwt():
     for algorithm in HMAC + PUBLIC:
         secret = algorithm in HMAC
         key = os.urandom(64) if secret else private[algorithm]
+        private_keys[algorithm] = key
         published = key if secret else key.public_key()
         jwk = json.loads(jwt.get_algorithm_by_name(algorithm).to_jwk(published))
         kid = f"pyjwt-{algorithm}"
@@ -153,27 +167,90 @@ def tokens_of_others(maker, made):
                     token = made["tokens"][algorithm]
                     status, body = get(address, token)
                     name = json.loads(body).get("name") if status == 200 else None
-                    check(f"{algorithm} by {maker} is accepted", (status, name), (200, "Bob"))
+                    cell = (algorithm, f"we verify {maker}'s")
+                    check(f"{algorithm} by {maker} is accepted", (status, name), (200, "Bob"), cell)
                     status, _ = get(address, tampered(token))
-                    check(f"{algorithm} by {maker}, tampered, is refused", status, 401)
+                    check(f"{algorithm} by {maker}, tampered, is refused", status, 401, cell)
 
 
-def tokens_of_ours():
-    printed = subprocess.run([ISSUE], stdout=subprocess.PIPE, text=True, check=True).stdout
-    issued = json.loads(printed)
-    verdicts = json.loads(node("jose.mjs", "verify", stdin=printed))
-    for one in issued:
-        check(f"{one['alg']} of ours is accepted by jose", verdicts[one["alg"]], "bob")
-    for one in issued:
-        if one["alg"] not in PUBLIC:
-            continue  # PyJWT does not know the name Ed25519
-        try:
-            key = jwt.PyJWKSet.from_dict(one["jwks"]).keys[0]
-            claims = jwt.decode(one["token"], key, algorithms=[one["alg"]], audience=AUDIENCE, issuer=ISSUER)
-            verdict = claims["sub"]
-        except jwt.PyJWTError as error:
-            verdict = repr(error)
-        check(f"{one['alg']} of ours is accepted by PyJWT", verdict, "bob")
+def by_pyjwt(token, algorithm, issuer, key):
+    demanded = {"require": ["exp", "iat", "jti"]}
+    try:
+        claims = jwt.decode(token, key, [algorithm], audience=AUDIENCE, issuer=issuer, options=demanded)
+        return claims["sub"]
+    except jwt.PyJWTError as error:
+        return repr(error)
+
+
+def tokens_of_ours(theirs):
+    """Our tokens, verified through the key sets that we publish; and with keys that the others made."""
+    with server(ISSUE) as (address, _):
+        everything = []
+        for path in PUBLIC + ["Ed25519"] + [f"ring/{algorithm}" for algorithm in ["RS256", "ES256", "Ed25519"]]:
+            algorithm, issuer = path.split("/")[-1], f"http://{address}/{path}"
+            documents = []
+            for place in [f"/{path}/.well-known/openid-configuration", f"/.well-known/oauth-authorization-server/{path}"]:
+                status, body = get(address, path=place)
+                documents.append((status, json.loads(body)))
+            check(f"{path}: the discovery documents agree and name the issuer", [document["issuer"] for _, document in documents], [issuer] * 2)
+            uri = documents[0][1]["jwks_uri"]
+            token = get(address, path=f"/{path}/token")[1].decode()
+            everything.append({"name": path, "alg": algorithm, "token": token, "issuer": issuer, "jwksUri": uri})
+            if algorithm in PUBLIC:  # PyJWT does not know the name Ed25519
+                keys = jwt.PyJWKClient(uri)
+                count = 2 if path.startswith("ring/") else 1
+                check(f"{path}: keys that PyJWT finds", len(keys.get_jwk_set().keys), count)
+                verdict = by_pyjwt(token, algorithm, issuer, keys.get_signing_key_from_jwt(token))
+                check(f"{path} of ours is accepted by PyJWT", verdict, "bob", (algorithm, "PyJWT verifies ours"))
+                verdict = by_pyjwt(tampered(token), algorithm, issuer, keys.get_signing_key_from_jwt(token))
+                check(f"{path} of ours, tampered, is refused by PyJWT", "Signature" in verdict, True)
+
+        def signed(algorithm, form, key):
+            body = json.dumps({"alg": algorithm, "form": form, "key": key})
+            connection = http.client.HTTPConnection(address, timeout=30)
+            connection.request("POST", "/sign", body, {"content-type": "application/json"})
+            token = connection.getresponse().read().decode()
+            connection.close()
+            return token
+
+        for algorithm, jwk in theirs["jose"]["private"].items():
+            public = next(k for kind in ["public", "secret"] for k in theirs["jose"][kind] if k["alg"] == algorithm)
+            token = signed(algorithm, "jwk", json.dumps(jwk))
+            everything.append(
+                {"name": f"{algorithm} with jose's key", "alg": algorithm, "token": token, "issuer": ISSUER, "key": public})
+        for algorithm, key in theirs["PyJWT"]["private"].items():
+            for form, text in forms(key):
+                token = signed(algorithm, "base64" if isinstance(key, bytes) else "pem", text)
+                public = key if isinstance(key, bytes) else key.public_key()
+                verdict = by_pyjwt(token, algorithm, ISSUER, public)
+                check(f"{algorithm} with PyJWT's key, {form}, is accepted by PyJWT", verdict, "bob", (algorithm, "PyJWT verifies ours"))
+
+        verdicts = json.loads(node("jose.mjs", "verify", stdin=json.dumps(everything)))
+        for one in everything:
+            check(f"{one['name']} of ours is accepted by jose", verdicts[one["name"]], "bob", (one["alg"], "jose verifies ours"))
+
+
+def forms(key):
+    """The texts that a private key comes in."""
+    if isinstance(key, bytes):
+        return [("a secret", base64.b64encode(key).decode())]
+    form = serialization.PrivateFormat
+    named = [("PKCS#8", form.PKCS8)]
+    if isinstance(key, rsa.RSAPrivateKey):
+        named.append(("PKCS#1", form.TraditionalOpenSSL))
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        named.append(("SEC1", form.TraditionalOpenSSL))
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    return [(name, key.private_bytes(pem, form, plain).decode()) for name, form in named]
+
+
+def print_table():
+    columns = ["jose verifies ours", "PyJWT verifies ours", "we verify jose's", "we verify PyJWT's"]
+    print("algorithm | " + " | ".join(columns))
+    for algorithm in HMAC + PUBLIC + ["Ed25519"]:
+        cells = [table.get(algorithm, {}).get(column) for column in columns]
+        words = {True: "yes", False: "NO", None: "has no such name"}
+        print(f"{algorithm:9} | " + " | ".join(words[cell].ljust(len(column)) for cell, column in zip(cells, columns)))
 
 
 def a_browser():
@@ -212,9 +289,11 @@ def a_browser():
 # So that the servers are ended whatever ends this program.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 grpc_of_another_maker()
-tokens_of_others("PyJWT", keys_of_pyjwt())
-tokens_of_others("jose", json.loads(node("jose.mjs", "sign")))
-tokens_of_ours()
+theirs = {"PyJWT": keys_of_pyjwt(), "jose": json.loads(node("jose.mjs", "sign"))}
+for maker, made in theirs.items():
+    tokens_of_others(maker, made)
+tokens_of_ours(theirs)
 a_browser()
+print_table()
 print(f"{passed} passed, {failed} failed")
 sys.exit(1 if failed else 0)

@@ -1,13 +1,13 @@
-// npm jose on the other side. `sign`: prints keys and tokens of each algorithm. `verify`: reads tokens of ours
-// and their JWK sets, prints what it makes of them.
-import { createLocalJWKSet, exportJWK, generateKeyPair, generateSecret, jwtVerify, SignJWT } from "jose";
+// npm jose on the other side. `sign`: prints keys and tokens of each algorithm. `verify`: reads a list of
+// { name, alg, token, issuer } with either `jwksUri` or `key` (a JWK), and prints what it makes of each.
+import { createLocalJWKSet, createRemoteJWKSet, exportJWK, generateKeyPair, generateSecret, jwtVerify, SignJWT } from "jose";
 import { readFileSync } from "node:fs";
 
 const issuer = "https://id.example.com";
 const audience = "api";
 
 async function sign() {
-  const answer = { public: [], secret: [], tokens: {} };
+  const answer = { public: [], secret: [], tokens: {}, private: {} };
   const symmetric = ["HS256", "HS384", "HS512"];
   const asymmetric =
     ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"];
@@ -20,6 +20,7 @@ async function sign() {
     }
     const kid = `jose-${alg}`;
     answer[symmetric.includes(alg) ? "secret" : "public"].push({ ...(await exportJWK(published)), kid, alg, use: "sig" });
+    answer.private[alg] = { ...(await exportJWK(signer)), kid, alg, use: "sig" };
     answer.tokens[alg] = await new SignJWT({ name: "Bob" })
       .setProtectedHeader({ alg, kid })
       .setIssuer(issuer).setAudience(audience).setSubject("bob").setIssuedAt().setExpirationTime("10m")
@@ -30,12 +31,14 @@ async function sign() {
 
 async function verify() {
   const answer = {};
-  for (const { alg, token, jwks } of JSON.parse(readFileSync(0, "utf8"))) {
+  for (const { name, alg, token, issuer, jwksUri, key } of JSON.parse(readFileSync(0, "utf8"))) {
     try {
-      const { payload } = await jwtVerify(token, createLocalJWKSet(jwks), { issuer, audience, algorithms: [alg] });
-      answer[alg] = payload.sub;
+      const keys = jwksUri ? createRemoteJWKSet(new URL(jwksUri)) : createLocalJWKSet({ keys: [key] });
+      const { payload } = await jwtVerify(token, key?.kty === "oct" ? Buffer.from(key.k, "base64url") : keys,
+        { issuer, audience, algorithms: [alg], typ: "at+jwt", requiredClaims: ["jti", "exp", "iat"] });
+      answer[name] = payload.sub;
     } catch (error) {
-      answer[alg] = `${error.code ?? error.name}: ${error.message}`;
+      answer[name] = `${error.code ?? error.name}: ${error.message}`;
     }
   }
   return answer;

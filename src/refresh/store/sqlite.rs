@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, TransactionBehavior, params};
 use tokio::runtime::Handle;
 
 use super::RefreshStore;
@@ -107,14 +107,31 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(SCHEMA)?;
     transaction.commit()?;
-    // Each answers with the value that holds from now on.
-    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    use_wal(connection)?;
+    // Answers with the value that holds from now on.
     connection.query_row("PRAGMA secure_delete = ON", [], |_| Ok(()))?;
     connection.execute_batch("PRAGMA synchronous = FULL")?;
     for sql in [INSERT, LOAD, LIST, SWAP, REMOVE, REMOVE_EXPIRED, FORGET_RETRIES] {
         connection.prepare_cached(sql)?;
     }
     Ok(())
+}
+
+/// Puts the database into WAL mode. While another process does the same, SQLite refuses at once instead of waiting.
+fn use_wal(connection: &Connection) -> rusqlite::Result<()> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let mut waited = Duration::ZERO;
+    loop {
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())) {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && waited < BUSY_TIMEOUT =>
+            {
+                std::thread::sleep(PAUSE);
+                waited = waited.saturating_add(PAUSE);
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Runs one statement, which SQLite does as a unit. Answers how many rows it changed.
