@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tower_jwt_auth::{
     AccessTokenClaims, AuthError, Authority, Clock, Csrf, DocumentService, FileKeyStore, Issuer,
     JwtAuthLayer, KeyRing, Principal, Reason, RefreshToken, RefreshTokens, Session, SqliteRefreshStore,
-    TokenCookie, TokenSource, Verifier,
+    TokenCookie, TokenSource, UnixTime, Verifier,
 };
 
 use crate::error::AppError;
@@ -117,7 +117,7 @@ impl Tokens {
     pub fn pair(&self, user: &User, session: Session, refresh: RefreshToken) -> Result<Pair, AppError> {
         let standard = AccessTokenClaims::new(&user.id, CLIENT)
             .sid(session.sid())
-            .auth_time(session.created_at())
+            .auth_time(UnixTime::from_secs(session.created_at().as_secs()))
             .roles(user.roles.iter().map(|role| role.as_str()));
         let claims = AccessClaims { standard, preferred_username: user.username.clone() };
         Ok(Pair { access: self.issuer.sign(&claims)?, lifetime: self.lifetime, refresh, session })

@@ -30,6 +30,7 @@ async fn sign_up_log_in_and_use_the_token() {
         (Some("http://localhost:3000"), Some("login"))
     );
     assert_eq!(claims["roles"], json!(["reader", "writer"]));
+    assert_eq!(claims["auth_time"], claims["iat"], "whole seconds");
     assert_eq!(claims["exp"].as_u64().unwrap() - session["now"].as_u64().unwrap(), 60);
     assert!(!session.to_string().contains(access.rsplit('.').next().unwrap()), "the signature stays out");
 }
