@@ -87,9 +87,7 @@ function signedIn({ header, claims, now }) {
   const isAdmin = claims.roles.includes("admin");
   if (isAdmin && $("users-card").hidden) listUsers().catch(later);
   $("users-card").hidden = !isAdmin;
-  if (!isNew) return;
-  if (document.activeElement?.closest("form[hidden], main[hidden]")) $("signed-in").focus();
-  listNotes().catch(later);
+  if (isNew) listNotes().catch(later);
 }
 
 function signedOut(why = "") {
@@ -245,7 +243,8 @@ async function logIn(credentials, form, message) {
   form.reset();
   other.postMessage("changed");
   await load();
-  if (!session) notice("The browser did not keep the cookies. Open this page as http://localhost, or over https.");
+  if (session) $("signed-in").focus();
+  else notice("The browser did not keep the cookies. Open this page as http://localhost, or over https.");
 }
 
 onSubmit("login", (credentials, form) => logIn(credentials, form, $("login-message")));
