@@ -234,6 +234,8 @@ pub use issuer::{
     SignError, Signer, SigningKey,
 };
 pub use jose::Algorithm;
+#[cfg(feature = "jwks")]
+pub use keys::{Fetch, FetchError, HttpFetch, KeyHealth, RemoteKeys};
 pub use keys::{Key, KeySet, Secret, SkippedKey};
 pub use layer::{
     Auto, JwtAuth, JwtAuthLayer, Problem, RawToken, Refusal, Reject, RequestHead, ResponseFuture,

@@ -147,6 +147,22 @@ impl Clock for SystemClock {
     }
 }
 
+/// Measures how long something lasts. It stands still with tokio's clock in tests that pause that.
+#[cfg(feature = "jwks")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(tokio::time::Instant);
+
+#[cfg(feature = "jwks")]
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(tokio::time::Instant::now())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,8 @@
 //! Events through `tracing` if that feature is on, nothing otherwise. Fields are codes, never tokens or claims.
 
 #[cfg(feature = "tracing")]
+#[cfg(feature = "jwks")]
+pub(crate) use tracing::info;
 pub(crate) use tracing::{debug, error, warn};
 
 #[cfg(not(feature = "tracing"))]
@@ -10,7 +12,11 @@ mod nothing {
             ()
         };
     }
+    #[cfg(feature = "jwks")]
+    pub(crate) use nothing as info;
     pub(crate) use {nothing as debug, nothing as error, nothing as warn};
 }
+#[cfg(all(feature = "jwks", not(feature = "tracing")))]
+pub(crate) use nothing::info;
 #[cfg(not(feature = "tracing"))]
 pub(crate) use nothing::{debug, error, warn};

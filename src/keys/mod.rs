@@ -1,11 +1,17 @@
 //! Keys: the secret, the immutable key set, what a verifier makes of it, and where sets come from.
 
 mod prepared;
+#[cfg(feature = "jwks")]
+mod remote;
 mod secret;
 mod set;
 mod source;
 
 pub(crate) use prepared::{NoKey, PreparedSet};
+#[cfg(feature = "jwks")]
+pub(crate) use remote::Found;
+#[cfg(feature = "jwks")]
+pub use remote::{Fetch, FetchError, HttpFetch, KeyHealth, RemoteKeys};
 pub use secret::Secret;
 pub use set::{Key, KeySet, SkippedKey};
 #[cfg(feature = "issuer")]

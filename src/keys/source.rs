@@ -24,6 +24,17 @@ pub(crate) trait KeySource: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// If there are no keys at all and none can be had.
     fn refresh(&self, seen: Generation) -> NowOrLater<Result<bool, Unavailable>>;
+
+    /// Whether keys come over the network, so that there may be none yet, and others later.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
+    /// How a remote source is doing.
+    #[cfg(feature = "jwks")]
+    fn health(&self) -> Option<super::KeyHealth> {
+        None
+    }
 }
 
 /// There is no key set to verify with just now.

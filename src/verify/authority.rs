@@ -13,6 +13,8 @@ use super::principal::Principal;
 use crate::crypto::Backend;
 use crate::error::{AuthError, ConfigError};
 use crate::jose::{Algorithm, AlgorithmSet, same_media_type};
+#[cfg(feature = "jwks")]
+use crate::keys::{Found, RemoteKeys};
 use crate::keys::{KeySet, KeySource, PreparedSet, Secret, Static};
 use crate::limits::Limits;
 
@@ -73,6 +75,35 @@ impl Authority {
     /// Tokens signed with one of these keys.
     pub fn keys(keys: KeySet) -> Self {
         Self::from_source(Arc::new(Static(keys)))
+    }
+
+    /// Tokens signed with a key of the JWK set at this URL, which is fetched when it is first needed, and kept up to
+    /// date in the background (feature `jwks`).
+    ///
+    /// It needs a tokio runtime with the time driver on. Nothing is fetched before the first token; to fail at start
+    /// instead, await [`Verifier::warm`](crate::Verifier::warm).
+    #[cfg(feature = "jwks")]
+    pub fn jwks(keys: impl Into<RemoteKeys>) -> Self {
+        Self::of(keys.into().into_source(Found::Directly))
+    }
+
+    /// Tokens of this issuer, whose discovery document (`/.well-known/openid-configuration`) says where its keys are
+    /// (feature `oidc`). The document must be of this very issuer; `iss` is demanded.
+    ///
+    /// As with [`Authority::jwks`], nothing is fetched before the first token.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+    /// use tower_jwt_auth::{Authority, Claims, Verifier};
+    ///
+    /// let verifier = Verifier::<Claims>::new(Authority::oidc("https://id.example.com").audience("api"))?;
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "oidc")]
+    pub fn oidc(issuer: impl Into<RemoteKeys>) -> Self {
+        let keys = issuer.into();
+        let issuer = keys.url().to_owned();
+        Self::of(keys.into_source(Found::ByDiscovery)).issuer(issuer)
     }
 
     pub(crate) fn from_source(source: Arc<dyn KeySource>) -> Self {
@@ -372,7 +403,10 @@ impl Authority {
             return fail("only_roles", "there is no place of roles to cap".into(), remedy);
         }
         let (generation, set) = source.current();
-        let prepared = PreparedSet::new(generation, &set, self.algorithms, backend)?;
+        let prepared = match set.is_empty() && source.is_remote() {
+            true => PreparedSet::empty(generation), // they will be fetched
+            false => PreparedSet::new(generation, &set, self.algorithms, backend)?,
+        };
         Ok(ReadyAuthority {
             keys: AuthorityKeys::new(source, self.algorithms, backend.clone(), prepared),
             policy: Policy {

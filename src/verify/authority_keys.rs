@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 
 use crate::crypto::Backend;
-use crate::jose::AlgorithmSet;
+use crate::jose::{Algorithm, AlgorithmSet, Family};
 use crate::keys::{KeySource, PreparedSet};
 use crate::trace;
 
@@ -31,6 +31,14 @@ impl AuthorityKeys {
         &*self.source
     }
 
+    /// Whether a newer set may have keys for this algorithm, which the present one has not.
+    pub(super) fn may_come(&self, algorithm: Algorithm) -> bool {
+        self.source.is_remote()
+            && algorithm.family() != Family::Hmac
+            && self.backend.has(algorithm)
+            && self.allowed.is_none_or(|allowed| allowed.contains(algorithm))
+    }
+
     /// The prepared keys of the source's current set. Takes no lock.
     pub(super) fn load(&self) -> Guard<Arc<PreparedSet>> {
         let prepared = self.prepared.load();
@@ -47,6 +55,7 @@ impl AuthorityKeys {
     fn follow(&self) {
         let (generation, set) = self.source.current();
         let next = match PreparedSet::new(generation, &set, self.allowed, &self.backend) {
+            _ if set.is_empty() => PreparedSet::empty(generation),
             Ok(next) => next,
             Err(_error) => {
                 trace::warn!(error = %_error, "a new key set cannot verify anything, so there are no keys");

@@ -82,17 +82,17 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     pub fn verify(&self, token: &str) -> NowOrLater<Result<Jwt<C>, AuthError>> {
         match self.with_keys_at_hand(token) {
             Ok(Outcome::Verified(jwt, authority)) => self.with_checks(jwt, authority),
-            Ok(Outcome::NoKey(authority, seen)) => match authority.keys.source().refresh(seen).into_now() {
+            Ok(Outcome::NoKey(authority, seen)) => match self.ask_for_keys(token, authority, seen).into_now()
+            {
                 Ok(Ok(true)) => self.with_newer_keys(token),
                 Ok(Ok(false)) => NowOrLater::ready(Err(Reason::UnknownKey.into())),
-                Ok(Err(_unavailable)) => NowOrLater::ready(Err(Reason::KeysUnavailable.into())),
+                Ok(Err(refused)) => NowOrLater::ready(Err(refused)),
                 Err(refresh) => {
                     let (verifier, token) = (self.clone(), token.to_owned());
                     NowOrLater::later(async move {
-                        match refresh.await {
-                            Ok(true) => verifier.with_newer_keys(&token).await,
-                            Ok(false) => Err(Reason::UnknownKey.into()),
-                            Err(_unavailable) => Err(Reason::KeysUnavailable.into()),
+                        match refresh.await? {
+                            true => verifier.with_newer_keys(&token).await,
+                            false => Err(Reason::UnknownKey.into()),
                         }
                     })
                 }
@@ -101,11 +101,46 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         }
     }
 
+    /// Whether the source has another set than the one of generation `seen`.
+    ///
+    /// A token may cause a fetch only if all else about it looks right: who invents a `kid` has to know the issuer, the
+    /// audience and the time as well. Nothing of it is believed here, it can only be refused.
+    fn ask_for_keys(
+        &self,
+        token: &str,
+        authority: &ReadyAuthority,
+        seen: Generation,
+    ) -> NowOrLater<Result<bool, AuthError>> {
+        let source = authority.keys.source();
+        if source.is_remote()
+            && let Err(refused) = self.look_through(token, authority)
+        {
+            return NowOrLater::ready(Err(refused));
+        }
+        let unavailable = |_| AuthError::from(Reason::KeysUnavailable);
+        match source.refresh(seen).into_now() {
+            Ok(answer) => NowOrLater::ready(answer.map_err(unavailable)),
+            Err(refresh) => NowOrLater::later(async move { refresh.await.map_err(unavailable) }),
+        }
+    }
+
+    #[cold]
+    fn look_through(&self, token: &str, authority: &ReadyAuthority) -> Result<(), AuthError> {
+        let payload = decode_payload(Compact::split(token, &self.core.limits)?.payload)?;
+        let text = self.text_of(&payload)?;
+        let notes = jose::skim(text, &authority.policy.required).map_err(|_| Reason::MalformedToken)?;
+        authority.policy.check_claims(&notes, self.core.clock.now()).map(drop)
+    }
+
     /// The second and last try, after a refresh.
     fn with_newer_keys(&self, token: &str) -> NowOrLater<Result<Jwt<C>, AuthError>> {
         match self.with_keys_at_hand(token) {
             Ok(Outcome::Verified(jwt, authority)) => self.with_checks(jwt, authority),
-            Ok(Outcome::NoKey(..)) => NowOrLater::ready(Err(Reason::UnknownKey.into())),
+            Ok(Outcome::NoKey(authority, _)) => {
+                let empty = authority.keys.load().algorithms.is_empty();
+                let reason = if empty { Reason::KeysUnavailable } else { Reason::UnknownKey };
+                NowOrLater::ready(Err(reason.into()))
+            }
             Err(refused) => NowOrLater::ready(Err(refused)),
         }
     }
@@ -138,11 +173,14 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         authority.policy.check_typ(header.typ.as_deref())?;
 
         let keys = authority.keys.load();
-        if keys.algorithms.is_empty() {
-            return Err(Reason::KeysUnavailable.into());
-        }
         if !keys.algorithms.contains(algorithm) {
-            return Err(Reason::AlgorithmNotAllowed.into());
+            return match authority.keys.may_come(algorithm) {
+                true => Ok(Outcome::NoKey(authority, keys.generation)),
+                false if keys.algorithms.is_empty() && !authority.keys.source().is_remote() => {
+                    Err(Reason::KeysUnavailable.into())
+                }
+                false => Err(Reason::AlgorithmNotAllowed.into()),
+            };
         }
         let candidates = match keys.candidates(header.kid.as_deref(), algorithm, limits.keys_tried) {
             Ok(candidates) => candidates,
@@ -208,6 +246,41 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let leeway = authority.policy.leeway;
         let registered = Registered::new(text, &mut notes, &authority.grants, exp, now, leeway)?;
         Ok(Jwt::of_verified(claims, registered))
+    }
+}
+
+#[cfg(feature = "jwks")]
+impl<C> Verifier<C> {
+    /// Fetches the keys of all authorities that have none yet, to fail at start rather than at the first request.
+    ///
+    /// # Errors
+    /// If keys cannot be had: why, and from where. The verifier stays usable, and goes on trying.
+    pub async fn warm(&self) -> Result<(), ConfigError> {
+        for authority in &self.core.authorities {
+            let source = authority.keys.source();
+            let (generation, keys) = source.current();
+            if !source.is_remote() || !keys.is_empty() || source.refresh(generation).await.is_ok() {
+                continue;
+            }
+            let health = source.health();
+            let url = health.as_ref().map_or("", |health| health.url.as_str());
+            let why = health
+                .as_ref()
+                .and_then(|health| health.last_error.as_deref())
+                .unwrap_or("no answer in time");
+            return Err(ConfigError::new(
+                "keys",
+                format!("those of {url} cannot be had: {why}"),
+                "see that the URL is right and can be reached from here",
+            ));
+        }
+        Ok(())
+    }
+
+    /// How the keys that are fetched are doing, one entry for each such authority.
+    #[must_use]
+    pub fn key_health(&self) -> Vec<crate::keys::KeyHealth> {
+        self.core.authorities.iter().filter_map(|authority| authority.keys.source().health()).collect()
     }
 }
 

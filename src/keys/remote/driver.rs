@@ -1,0 +1,49 @@
+//! The task that does what the state machine says. It ends with the source, or with its runtime.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::source::Inner;
+use super::state::Step;
+
+/// Starts the task on the present runtime, if there is one and no task runs.
+#[cold]
+pub(super) fn start(source: &Arc<Inner>) {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    if !source.driven.swap(true, Ordering::AcqRel) {
+        let driven = Driven(Arc::downgrade(source));
+        runtime.spawn(drive(driven));
+    }
+}
+
+/// Says that the task is gone, however it went: with the source, with its runtime, or by a panic of the fetcher.
+struct Driven(Weak<Inner>);
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        if let Some(source) = self.0.upgrade() {
+            source.state().interrupted();
+            source.driven.store(false, Ordering::Release);
+        }
+    }
+}
+
+async fn drive(driven: Driven) {
+    loop {
+        let Some(source) = driven.0.upgrade() else { return };
+        let now = source.now();
+        let step = source.state().step(now);
+        match step {
+            Step::Fetch => source.attempt().await,
+            Step::Drop => source.drop_keys(),
+            Step::Sleep(until) => {
+                // A day is as good as forever, and no timer overflows.
+                let pause = until.map_or(Duration::from_secs(86_400), |until| until.saturating_sub(now));
+                let wake = Arc::clone(&source.wake);
+                drop(source);
+                let _ = tokio::time::timeout(pause, wake.notified()).await;
+            }
+        }
+    }
+}

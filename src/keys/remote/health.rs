@@ -1,0 +1,37 @@
+//! How a source of keys is doing.
+
+use std::time::Duration;
+
+/// How the keys of one authority are doing: for health checks and metrics (feature `jwks`).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct KeyHealth {
+    /// Where the keys come from: the URL that was configured.
+    pub url: String,
+    /// The `kid`s at hand; keys without one are left out.
+    pub kids: Vec<String>,
+    /// How many keys there are.
+    pub keys: usize,
+    /// How long ago the keys were fetched; `None` if there are none.
+    pub age: Option<Duration>,
+    /// Counts the sets that there have been.
+    pub generation: u64,
+    /// Why the last fetch failed, if it did.
+    pub last_error: Option<String>,
+    /// In how long the next fetch begins; `None` while one runs, or before anybody asked.
+    pub next_refresh: Option<Duration>,
+    /// How many fetches failed in a row.
+    pub failures: u32,
+    /// How often a fetch for an unknown `kid` was put off, since another one was too near.
+    pub suppressed_refetches: u64,
+    /// How many fetches there have been.
+    pub attempts: u64,
+}
+
+impl KeyHealth {
+    /// Whether tokens can be verified: there are keys.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.keys > 0
+    }
+}

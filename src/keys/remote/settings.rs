@@ -1,0 +1,151 @@
+//! Where keys are, and how they are fetched.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::document::check_url;
+use super::fetch::Fetch;
+use super::http::HttpFetch;
+use super::source::Remote;
+use super::state::Bounds;
+use crate::error::ConfigError;
+use crate::keys::KeySource;
+
+/// Where the keys of an authority are, and how they are fetched (feature `jwks`).
+///
+/// A URL alone will do: `Authority::jwks("https://id.example.com/jwks.json")`,
+/// `Authority::oidc("https://id.example.com")`.
+///
+/// ```
+/// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+/// use std::time::Duration;
+/// use tower_jwt_auth::{Authority, Claims, RemoteKeys, Verifier};
+///
+/// let keys = RemoteKeys::new("https://id.example.com").cooldown(Duration::from_secs(30));
+/// let verifier = Verifier::<Claims>::new(Authority::oidc(keys).audience("orders-api"))?; // nothing is fetched yet
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[must_use = "give it to Authority::jwks or Authority::oidc"]
+pub struct RemoteKeys {
+    url: String,
+    fetch: Option<Arc<dyn Fetch>>,
+    http_on_loopback: bool,
+    cooldown: Duration,
+    stale: Duration,
+    fetch_time: Duration,
+    wait: Duration,
+}
+
+/// How the URL leads to the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// It is that of the JWK set.
+    Directly,
+    /// It is the issuer, whose discovery document names that of the JWK set.
+    ByDiscovery,
+}
+
+impl RemoteKeys {
+    /// Keys at this URL: that of a JWK set for `Authority::jwks`, the issuer for `Authority::oidc`.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            fetch: None,
+            http_on_loopback: false,
+            cooldown: Duration::from_secs(10),
+            stale: Duration::from_secs(6 * 3600),
+            fetch_time: Duration::from_secs(5),
+            wait: Duration::from_secs(2),
+        }
+    }
+
+    /// Fetches with this instead of the usual [`HttpFetch`].
+    pub fn fetch(mut self, fetch: impl Fetch) -> Self {
+        self.fetch = Some(Arc::new(fetch));
+        self
+    }
+
+    /// Allows `http://` for a host that is this very machine, for tests and for a sidecar.
+    pub fn insecure_http_on_loopback(mut self) -> Self {
+        self.http_on_loopback = true;
+        self
+    }
+
+    /// How long after any fetch an unknown `kid` may cause another: 10 seconds unless told, 5 to 300.
+    ///
+    /// A token that is signed with an unannounced new key is refused for at most this long, and one fetch.
+    pub fn cooldown(mut self, cooldown: Duration) -> Self {
+        self.cooldown = cooldown;
+        self
+    }
+
+    /// How long keys serve after they should have been refreshed: 6 hours unless told, at most 24.
+    ///
+    /// A key that was withdrawn is trusted for this long if the provider cannot be reached.
+    pub fn stale(mut self, stale: Duration) -> Self {
+        self.stale = stale;
+        self
+    }
+
+    /// How long one fetch may take: 5 seconds unless told, 1 to 30.
+    pub fn fetch_time(mut self, time: Duration) -> Self {
+        self.fetch_time = time;
+        self
+    }
+
+    /// How long a request waits for keys that it needs: 2 seconds unless told, at most 10.
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn into_source(self, found: Found) -> Result<Arc<dyn KeySource>, ConfigError> {
+        check_url(&self.url, self.http_on_loopback)?;
+        if found == Found::ByDiscovery && self.url.contains('?') {
+            let remedy = "an issuer has none (OpenID Connect Discovery section 3)";
+            return Err(ConfigError::new("url", format!("{:?} has a query", self.url), remedy));
+        }
+        let second = Duration::from_secs(1);
+        for (setting, value, least, most) in [
+            ("cooldown", self.cooldown, 5, 300),
+            ("stale", self.stale, 0, 24 * 3600),
+            ("fetch_time", self.fetch_time, 1, 30),
+            ("wait", self.wait, 0, 10),
+        ] {
+            if value < second * least || value > second * most {
+                let remedy = format!("use {least} to {most} seconds");
+                return Err(ConfigError::new(setting, format!("{value:?} is out of bounds"), remedy));
+            }
+        }
+        let fetch = match self.fetch {
+            Some(fetch) => fetch,
+            None => Arc::new(HttpFetch::new()?),
+        };
+        Ok(Arc::new(Remote::new(super::source::Settings {
+            url: self.url,
+            found,
+            fetch,
+            http_on_loopback: self.http_on_loopback,
+            bounds: Bounds { cooldown: self.cooldown, stale: self.stale },
+            fetch_time: self.fetch_time,
+            wait: self.wait,
+        })))
+    }
+}
+
+impl From<&str> for RemoteKeys {
+    fn from(url: &str) -> Self {
+        Self::new(url)
+    }
+}
+
+impl From<String> for RemoteKeys {
+    fn from(url: String) -> Self {
+        Self::new(url)
+    }
+}

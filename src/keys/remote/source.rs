@@ -1,0 +1,269 @@
+//! A source whose keys are fetched: snapshots for those who read, a state machine for those who ask.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, watch};
+
+use super::document::{Failure, body_of, jwks_uri_of, keys_of, max_age_of};
+use super::driver;
+use super::fetch::Fetch;
+use super::health::KeyHealth;
+use super::settings::Found;
+use super::state::{Bounds, Instant, Need, State};
+use crate::keys::source::Unavailable;
+use crate::keys::{Generation, KeySet, KeySource};
+use crate::now_or_later::NowOrLater;
+use crate::time::Stopwatch;
+use crate::trace;
+
+const MAX_BODY_BYTES: usize = 256 * 1024;
+const MAX_KEYS: usize = 100;
+const MAX_WAITERS: usize = 1024;
+
+pub(super) struct Settings {
+    pub(super) url: String,
+    pub(super) found: Found,
+    pub(super) fetch: Arc<dyn Fetch>,
+    pub(super) http_on_loopback: bool,
+    pub(super) bounds: Bounds,
+    pub(super) fetch_time: Duration,
+    pub(super) wait: Duration,
+}
+
+/// Dropping it ends its task.
+pub(super) struct Remote(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    settings: Settings,
+    stopwatch: Stopwatch,
+    snapshot: ArcSwap<(Generation, KeySet)>,
+    state: Mutex<State>,
+    /// What discovery said; forgotten when a fetch fails.
+    jwks_uri: Mutex<Option<String>>,
+    last_error: Mutex<Option<String>>,
+    /// Counts the attempts that have ended, and tells those who wait for one; whether the last one was good.
+    attempts: watch::Sender<(u64, bool)>,
+    waiters: AtomicUsize,
+    pub(super) driven: AtomicBool,
+    /// Woken when somebody asks, and when the source is dropped.
+    pub(super) wake: Arc<Notify>,
+}
+
+impl Remote {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self(Arc::new(Inner {
+            stopwatch: Stopwatch::start(),
+            snapshot: ArcSwap::from_pointee((0, KeySet::default())),
+            state: Mutex::new(State::new(settings.bounds)),
+            jwks_uri: Mutex::new(None),
+            last_error: Mutex::new(None),
+            attempts: watch::Sender::new((0, true)),
+            waiters: AtomicUsize::new(0),
+            driven: AtomicBool::new(false),
+            wake: Arc::new(Notify::new()),
+            settings,
+        }))
+    }
+}
+
+impl Drop for Remote {
+    fn drop(&mut self) {
+        self.0.wake.notify_one();
+    }
+}
+
+impl KeySource for Remote {
+    fn generation(&self) -> Generation {
+        // One load of a flag: a task that ended with its runtime is started again on the present one.
+        if !self.0.driven.load(Ordering::Relaxed) {
+            driver::start(&self.0);
+        }
+        self.0.snapshot.load().0
+    }
+
+    fn current(&self) -> (Generation, KeySet) {
+        (**self.0.snapshot.load()).clone()
+    }
+
+    fn refresh(&self, seen: Generation) -> NowOrLater<Result<bool, Unavailable>> {
+        let inner = &self.0;
+        if self.generation() != seen {
+            return NowOrLater::ready(Ok(true));
+        }
+        let mut attempts = inner.attempts.subscribe();
+        let now = inner.now();
+        let empty = inner.snapshot.load().1.is_empty();
+        let begins = inner.state().ask(if empty { Need::Keys } else { Need::Kid }, now);
+        inner.wake.notify_one();
+        // Nobody to fetch: there is no runtime here.
+        let driven = inner.driven.load(Ordering::Relaxed);
+        let waits = inner.waiters.fetch_add(1, Ordering::Relaxed);
+        let waiter = Waiter(Arc::clone(inner));
+        if !driven || begins > now + inner.settings.wait || waits >= MAX_WAITERS {
+            let last_was_good = attempts.borrow().1;
+            return NowOrLater::ready(if empty || !last_was_good { Err(Unavailable) } else { Ok(false) });
+        }
+        NowOrLater::later(async move {
+            let inner = &waiter.0;
+            let ended = tokio::time::timeout(inner.settings.wait, attempts.changed()).await;
+            if inner.snapshot.load().0 != seen {
+                return Ok(true);
+            }
+            match ended {
+                Ok(Ok(())) if attempts.borrow().1 && !empty => Ok(false),
+                _ => Err(Unavailable),
+            }
+        })
+    }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
+
+    fn health(&self) -> Option<KeyHealth> {
+        let inner = &self.0;
+        let (now, snapshot) = (inner.now(), inner.snapshot.load());
+        let state = inner.state();
+        Some(KeyHealth {
+            url: inner.settings.url.clone(),
+            kids: kids(&snapshot.1),
+            keys: snapshot.1.len(),
+            age: state.age(now),
+            generation: snapshot.0,
+            last_error: lock(&inner.last_error).clone(),
+            next_refresh: state.next_refresh().map(|at| at.saturating_sub(now)),
+            failures: state.failures(),
+            suppressed_refetches: state.suppressed(),
+            attempts: inner.attempts.borrow().0,
+        })
+    }
+}
+
+/// One request that waits; it counts until it goes.
+struct Waiter(Arc<Inner>);
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.0.waiters.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Inner {
+    pub(super) fn now(&self) -> Instant {
+        self.stopwatch.elapsed()
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// One attempt, from its beginning to what all are told of its end.
+    pub(super) async fn attempt(&self) {
+        self.state().begin(self.now());
+        let fetched = match tokio::time::timeout(self.settings.fetch_time, self.load()).await {
+            Ok(fetched) => fetched,
+            Err(_) => Err(Failure::new(format!("no answer within {:?}", self.settings.fetch_time))),
+        };
+        let good = fetched.is_ok();
+        match fetched {
+            Ok((keys, max_age)) => {
+                self.replace(keys);
+                *lock(&self.last_error) = None;
+                self.state().succeeded(self.now(), max_age, spread());
+            }
+            Err(Failure { why, retry_after }) => {
+                trace::warn!(url = self.settings.url, error = why, "keys cannot be fetched");
+                *lock(&self.jwks_uri) = None;
+                *lock(&self.last_error) = Some(why);
+                self.state().failed(self.now(), retry_after, spread());
+            }
+        }
+        self.attempts.send_modify(|(count, last_was_good)| {
+            *count += 1;
+            *last_was_good = good;
+        });
+    }
+
+    /// The keys are too old.
+    pub(super) fn drop_keys(&self) {
+        trace::error!(url = self.settings.url, "keys are too old to be trusted; tokens are refused with 503");
+        self.replace(KeySet::default());
+        self.state().dropped();
+    }
+
+    async fn load(&self) -> Result<(KeySet, Option<Duration>), Failure> {
+        let url = self.find_keys().await?;
+        let (headers, body) = self.get(&url).await?;
+        Ok((keys_of(&body, MAX_KEYS)?, max_age_of(&headers)))
+    }
+
+    async fn find_keys(&self) -> Result<String, Failure> {
+        let Settings { url, found, http_on_loopback, .. } = &self.settings;
+        if *found == Found::Directly {
+            return Ok(url.clone());
+        }
+        let known = lock(&self.jwks_uri).clone();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        // OpenID Connect Discovery section 4.1: a slash at the end is removed first.
+        let document = format!("{}/.well-known/openid-configuration", url.trim_end_matches('/'));
+        let (_, body) = self.get(&document).await?;
+        let jwks_uri = jwks_uri_of(&body, url, *http_on_loopback)?;
+        *lock(&self.jwks_uri) = Some(jwks_uri.clone());
+        Ok(jwks_uri)
+    }
+
+    async fn get(&self, url: &str) -> Result<(http::HeaderMap, bytes::Bytes), Failure> {
+        let answer = self.settings.fetch.fetch(url, MAX_BODY_BYTES).await;
+        let answer = answer.map_err(|error| Failure::new(format!("{url}: {error}")))?;
+        // A fetcher of the user's own may not have counted.
+        if answer.body().len() > MAX_BODY_BYTES {
+            return Err(Failure::new(format!("{url}: the body has more than {MAX_BODY_BYTES} bytes")));
+        }
+        body_of(url, answer)
+    }
+
+    /// Replaces the set as a unit: a key that is not in the new one is gone.
+    fn replace(&self, keys: KeySet) {
+        let current = self.snapshot.load();
+        if current.1.to_public_jwks() == keys.to_public_jwks() {
+            return;
+        }
+        let (before, after) = (kids(&current.1), kids(&keys));
+        for _kid in after.iter().filter(|kid| !before.contains(kid)) {
+            trace::info!(url = self.settings.url, kid = _kid, "a key was added");
+        }
+        for _kid in before.iter().filter(|kid| !after.contains(kid)) {
+            trace::info!(url = self.settings.url, kid = _kid, "a key was removed");
+        }
+        self.snapshot.store(Arc::new((current.0 + 1, keys)));
+    }
+}
+
+fn kids(keys: &KeySet) -> Vec<String> {
+    keys.iter().filter_map(|key| key.kid().map(str::to_owned)).collect()
+}
+
+/// At random from -1 to 1.
+fn spread() -> f64 {
+    let mut bytes = [0; 4];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX) * 2.0 - 1.0,
+        Err(_) => 0.0,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").field("url", &self.0.settings.url).finish_non_exhaustive()
+    }
+}
