@@ -153,7 +153,7 @@
 //! | `aws-lc-rs` | cryptography by aws-lc-rs, keys prepared once | yes |
 //! | `rust-crypto` | cryptography by the portable RustCrypto provider of `jsonwebtoken` | |
 //! | `axum` | [`Jwt`], `Option<Jwt>` and [`Principal`] as extractors | yes |
-//! | `cookie` | [`TokenSource::cookie`] | |
+//! | `cookie` | [`TokenSource::cookie`], [`TokenCookie`] | |
 //! | `tonic` | `tonic::Status` from an [`AuthError`]; `NamedService` for a wrapped service | |
 //! | `test-util` | [`TestIssuer`] and [`TestClock`]; not for production | |
 //! | `tracing` | events: refusals at debug, mistakes in the set-up at error | |
@@ -168,8 +168,12 @@ mod answer;
 mod authorize;
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg(feature = "issuer")]
+mod blocking;
 mod challenge;
 mod claims;
+#[cfg(feature = "issuer")]
+mod crash;
 mod crypto;
 mod deadline;
 mod error;
@@ -201,18 +205,18 @@ pub use crypto::Backend;
 pub use error::{AuthError, ConfigError};
 #[cfg(feature = "issuer")]
 pub use issuer::{
-    AccessTokenClaims, DocumentBody, DocumentService, Issuer, IssuerBuilder, IssuerKeys, KeyDocument,
-    KeyRing, KeyRingBuilder, KeyState, KeyStatus, KeyStore, MemoryKeyStore, MetadataBuilder, SignError,
-    Signer, SigningKey,
+    AccessTokenClaims, DocumentBody, DocumentService, FileKeyStore, Issuer, IssuerBuilder, IssuerKeys,
+    KeyDocument, KeyRing, KeyRingBuilder, KeyState, KeyStatus, KeyStore, MemoryKeyStore, MetadataBuilder,
+    SignError, Signer, SigningKey,
 };
 pub use jose::Algorithm;
 pub use keys::{Key, KeySet, Secret, SkippedKey};
-#[cfg(feature = "cookie")]
-pub use layer::Csrf;
 pub use layer::{
     Auto, JwtAuth, JwtAuthLayer, Problem, RawToken, Refusal, Reject, RequestHead, ResponseFuture,
     TokenSource, redacted_uri,
 };
+#[cfg(feature = "cookie")]
+pub use layer::{Csrf, TokenCookie};
 pub use limits::Limits;
 pub use now_or_later::NowOrLater;
 pub use reason::Reason;

@@ -19,5 +19,5 @@ pub use issuer::Issuer;
 pub use ring::{KeyRing, KeyRingBuilder, KeyState, KeyStatus};
 pub use signer::Signer;
 pub use signing_key::SigningKey;
-pub use store::{KeyDocument, KeyStore, MemoryKeyStore};
+pub use store::{FileKeyStore, KeyDocument, KeyStore, MemoryKeyStore};
 pub use well_known::{DocumentBody, DocumentService, MetadataBuilder};

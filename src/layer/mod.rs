@@ -17,7 +17,7 @@ pub use problem::Problem;
 pub use reject::{Auto, Refusal, Reject};
 pub use service::JwtAuth;
 #[cfg(feature = "cookie")]
-pub use source::Csrf;
+pub use source::{Csrf, TokenCookie};
 pub use source::{RequestHead, TokenSource, redacted_uri};
 
 pub(crate) use future::{Pass, Verdict};

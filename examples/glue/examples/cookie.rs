@@ -6,33 +6,39 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::{Request, State};
 use axum::http::header::SET_COOKIE;
-use axum::http::{HeaderMap, Method, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::{Html, Response};
 use axum::routing::{any, get, post};
 use serde_json::json;
 use tower_jwt_auth::{
-    AuthError, Claims, ConfigError, Csrf, JwtAuthLayer, Principal, TestIssuer, TokenSource, Verifier,
+    AuthError, Claims, ConfigError, Csrf, JwtAuthLayer, Principal, TestIssuer, TokenCookie, Verifier,
 };
 
 /// The prefix makes browsers refuse the cookie from anybody but this very host.
 pub const COOKIE_NAME: &str = "__Host-token";
 
-pub fn app(issuer: Arc<TestIssuer>, same_site: &'static str) -> Result<Router, ConfigError> {
+/// As long as the tokens of the test issuer live.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(600);
+
+pub fn app(issuer: Arc<TestIssuer>, embedded: bool) -> Result<Router, ConfigError> {
     let verifier = Verifier::<Claims>::new(issuer.authority())?;
-    let cookie = TokenSource::cookie(COOKIE_NAME, Csrf::same_origin())?;
-    let auth = JwtAuthLayer::new(verifier).token_from(cookie);
+    let cookie = TokenCookie::new(COOKIE_NAME)?;
+    let cookie = if embedded { cookie.insecure_same_site_none() } else { cookie };
+    let auth = JwtAuthLayer::new(verifier).token_from(cookie.source(Csrf::same_origin()));
     let protected =
         Router::new().route("/transfer", post(transfer)).route("/socket", any(socket)).route_layer(auth);
     // The login is outside of the layer: there a cookie must not decide anything.
     let login = post(move |State(issuer): State<Arc<TestIssuer>>| async move {
         let token = issuer.sign(json!({ "sub": "bob" }));
-        [(SET_COOKIE, format!("{COOKIE_NAME}={token}; Path=/; Secure; HttpOnly; SameSite={same_site}"))]
+        let set = cookie.set(&token, TOKEN_LIFETIME).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+        Ok::<_, StatusCode>([(SET_COOKIE, set)])
     });
     let open = Router::new().route("/", get(|| async { Html(PAGE) })).route("/login", login);
     Ok(open.merge(protected).layer(from_fn(tell)).with_state(issuer))
@@ -79,7 +85,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // A stand-in: real tokens come from your issuer, and you would name its keys with `Authority::keys(..)`.
     let issuer = TestIssuer::new("https://id.example.com").audience("bank");
     let embedded = std::env::args().any(|argument| argument == "--embedded");
-    let app = app(Arc::new(issuer), if embedded { "None" } else { "Lax" })?;
+    let app = app(Arc::new(issuer), embedded)?;
     let port = std::env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     // By this name, because without TLS browsers take a `Secure` cookie from `localhost` only.

@@ -12,10 +12,10 @@ mod example;
 #[tokio::test]
 async fn the_cookie_counts_for_the_own_site_only() {
     let issuer = Arc::new(TestIssuer::new("https://id.example.com").audience("bank"));
-    let app = example::app(issuer, "None").unwrap();
+    let app = example::app(issuer, true).unwrap();
     let login = app.clone().oneshot(Request::post("/login").body(Body::empty()).unwrap()).await.unwrap();
     let set = login.headers()["set-cookie"].to_str().unwrap();
-    assert!(set.ends_with("; Path=/; Secure; HttpOnly; SameSite=None"), "{set}");
+    assert!(set.ends_with("; HttpOnly; SameSite=None; Secure; Path=/; Max-Age=600"), "{set}");
     let cookie = set.split(';').next().unwrap();
 
     let transfer = async |headers: &[(&str, &str)]| {

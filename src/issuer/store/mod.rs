@@ -1,11 +1,14 @@
 //! Where the keys of a ring are kept.
 
+mod file;
 mod memory;
+mod private;
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
+pub use self::file::FileKeyStore;
 pub use self::memory::MemoryKeyStore;
 use crate::now_or_later::NowOrLater;
 use crate::store_error::StoreError;

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use cookie::{Cookie, SameSite};
+use cookie::SameSite;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 
 use super::authorization::{is_token_char, is_token68};
 use super::csrf::Csrf;
+use super::token_cookie::{TokenCookie, removal};
 use super::{Found, RequestHead};
 use crate::error::{AuthError, ConfigError};
 use crate::reason::Reason;
@@ -31,11 +32,12 @@ impl CookieSource {
         if name.is_empty() || !name.bytes().all(is_token_char) {
             return Err(refused());
         }
-        let mut clear = Cookie::build((name.as_str(), "")).path("/").secure(true).http_only(true).build();
-        clear.set_same_site(SameSite::Lax);
-        clear.make_removal();
-        let clear = HeaderValue::try_from(clear.to_string()).map_err(|_| refused())?;
+        let clear = removal(&name, "/", SameSite::Lax).map_err(|_| refused())?;
         Ok(Self { name, csrf, clear })
+    }
+
+    pub(super) fn of(cookie: &TokenCookie, csrf: Csrf) -> Self {
+        Self { name: cookie.name().to_owned(), csrf, clear: cookie.clear() }
     }
 
     pub(super) fn find<'r>(&self, request: &RequestHead<'r>) -> Result<Option<Found<'r>>, AuthError> {

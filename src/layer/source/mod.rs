@@ -7,6 +7,8 @@ mod cookie;
 mod csrf;
 pub(super) mod header;
 mod query;
+#[cfg(feature = "cookie")]
+mod token_cookie;
 mod websocket;
 
 use std::borrow::Cow;
@@ -18,6 +20,8 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
 #[cfg(feature = "cookie")]
 pub use self::csrf::Csrf;
 pub use self::query::redacted_uri;
+#[cfg(feature = "cookie")]
+pub use self::token_cookie::TokenCookie;
 use crate::error::{AuthError, ConfigError};
 use crate::reason::Reason;
 
@@ -101,13 +105,14 @@ impl TokenSource {
         Ok(Self(Kind::Header { name, prefix: Some(prefix) }))
     }
 
-    /// A cookie (feature `cookie`), compared by its exact name; prefer one that begins with `__Host-`, which no other host can set.
+    /// A cookie (feature `cookie`), compared by its exact name; prefer one that begins with `__Host-`, which no other
+    /// host can set. Where you set it yourself, [`TokenCookie::source`] knows its name and attributes.
     ///
     /// Browsers send cookies with requests that other sites start, so how to tell those must be decided here. All
     /// `Cookie` lines are read, and a name that stands twice is refused. If the token can never be good again (it
-    /// has expired, its signature is bad, it was revoked), the answer also clears the cookie (for the path `/` and this host only; one that was set with `Domain` or another path stays),
-    /// so that a stale one does not lock its user out; do not put the layer around the login route itself, where a
-    /// cookie must not decide anything.
+    /// has expired, its signature is bad, it was revoked), the answer also clears the cookie, so that a stale one does
+    /// not lock its user out (for the path `/` and this host only; one that was set with `Domain` or another path
+    /// stays). Do not put the layer around the login route itself, where a cookie must not decide anything.
     ///
     /// # Errors
     /// If the name cannot be that of a cookie.

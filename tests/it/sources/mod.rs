@@ -3,6 +3,7 @@
 mod cookie;
 mod csrf;
 mod elsewhere;
+mod token_cookie;
 
 use std::convert::Infallible;
 
