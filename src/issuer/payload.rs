@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{Problem, SignError};
 use crate::claims::Audience;
 use crate::jose::{Name, Names};
+use crate::limits::Limits;
 use crate::time::UnixTime;
 
 /// A claim that the issuer sets by itself.
@@ -131,7 +132,9 @@ fn check_overrides(found: &Found, own: &OwnClaims<'_>) -> Result<(), SignError> 
     }
     let audience_is_empty =
         || found.audience.as_ref().is_none_or(|audience| audience.iter().all(str::is_empty));
-    if found.own.contains(Own::Audience) && audience_is_empty() {
+    let too_many =
+        || found.audience.as_ref().is_some_and(|a| a.iter().count() > Limits::default().audience_elements);
+    if found.own.contains(Own::Audience) && (audience_is_empty() || too_many()) {
         return Err(Problem::BadValue("aud").into());
     }
     if found.own.contains(Own::Id) && found.id.as_ref().is_none_or(String::is_empty) {
@@ -278,6 +281,8 @@ mod tests {
             assert_eq!(error, "the claims are not a JSON object");
         }
         assert!(write(&(), &own(), all()).is_err());
+        assert!(write(&json!({ "aud": vec!["a"; 32] }), &own(), all()).is_ok());
+        assert!(write(&json!({ "aud": vec!["a"; 33] }), &own(), all()).is_err());
         assert!(write(&Some(json!({})), &own(), all()).is_ok());
     }
 
