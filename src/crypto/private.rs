@@ -97,7 +97,7 @@ impl PrivateMaterial {
             return Err(KeyError::new("its `key_ops` do not have `sign`"));
         }
         let key = match jwk.kty.as_ref() {
-            "RSA" => Self::Rsa(jwk.to_pkcs1()?),
+            "RSA" => Self::from_pkcs1(&jwk.to_pkcs1()?)?,
             "EC" => {
                 let family = match jwk.crv.as_deref() {
                     Some("P-256") => Family::P256,
@@ -187,6 +187,8 @@ impl PrivateMaterial {
         if key.other_prime_infos.is_some() {
             return Err(KeyError::new("RSA keys with more than two primes are not supported"));
         }
+        // The backends refuse weak keys too, but do not say why.
+        KeyMaterial::rsa(key.modulus.as_bytes(), key.public_exponent.as_bytes())?;
         Ok(Self::Rsa(Zeroizing::new(der.to_vec())))
     }
 
