@@ -350,9 +350,8 @@ async fn after_a_revocation_a_replica_with_a_slow_clock_signs_all_the_same() {
     let (shelf, clock, ring) = with_three_keys().await;
     let slow = TestClock::at(Clock::now(&clock).saturating_sub(5 * MINUTE));
     let other = open(shelf.clone(), &slow).await;
-    ring.revoke(&ring.keys().find(|key| key.state() == KeyState::Signing).unwrap().kid().to_owned())
-        .await
-        .unwrap();
+    let signing = ring.keys().find(|key| key.state() == KeyState::Signing).unwrap();
+    ring.revoke(signing.kid()).await.unwrap();
     other.refresh().await.unwrap();
     let (one, another) = (issuer(&ring, &clock).sign(&json!({})), issuer(&other, &slow).sign(&json!({})));
     assert_eq!(kid(&one.unwrap()), kid(&another.unwrap()));
