@@ -206,7 +206,9 @@ fn a_flipped_bit_is_refused_or_leaves_a_key_that_works() {
         }
     }
     println!("{refused} damaged keys refused, {taken} taken that work");
-    assert!(refused > 10 * taken && refused > 500, "{refused} refused, {taken} taken");
+    // RustCrypto computes the numbers of an RSA key that only serve speed by itself, and leaves those of the file.
+    let times = if cfg!(feature = "aws-lc-rs") { 10 } else { 5 };
+    assert!(refused > times * taken && refused > 500, "{refused} refused, {taken} taken");
 }
 
 fn jwk(kind: &str) -> Value {
