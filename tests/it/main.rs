@@ -21,6 +21,7 @@ mod generic;
 mod greeter;
 mod grpc_service;
 mod http_client;
+mod issuer;
 mod key_store;
 mod keys;
 mod oracle;
