@@ -246,11 +246,23 @@ fn in_cookies(shop: &Shop, tokens: &Tokens) -> Result<impl IntoResponse + use<>,
     Ok((StatusCode::NO_CONTENT, AppendHeaders([(SET_COOKIE, access), (SET_COOKIE, refresh)])))
 }
 
+/// Ends the session whose refresh token is in the cookie, if there is one.
+async fn end_in_cookie(shop: &Shop, headers: &HeaderMap) -> Result<(), StatusCode> {
+    match shop.refresh_cookie.get(headers) {
+        Some(token) => shop.refresh.end(&token.into()).await.map_err(our_fault),
+        None => Ok(()),
+    }
+}
+
 async fn web_login(
     State(shop): State<Shop>,
+    headers: HeaderMap,
     Json(given): Json<Credentials>,
 ) -> Result<impl IntoResponse, StatusCode> {
-    in_cookies(&shop, &begin(&shop, given).await?)
+    let tokens = begin(&shop, given).await?;
+    // The new cookies replace those of an older login, whose session would live on without anybody.
+    end_in_cookie(&shop, &headers).await?;
+    in_cookies(&shop, &tokens)
 }
 
 async fn web_refresh(State(shop): State<Shop>, headers: HeaderMap) -> Result<impl IntoResponse, StatusCode> {
@@ -259,9 +271,7 @@ async fn web_refresh(State(shop): State<Shop>, headers: HeaderMap) -> Result<imp
 }
 
 async fn web_logout(State(shop): State<Shop>, headers: HeaderMap) -> Result<impl IntoResponse, StatusCode> {
-    if let Some(token) = shop.refresh_cookie.get(&headers) {
-        shop.refresh.end(&token.into()).await.map_err(our_fault)?;
-    }
+    end_in_cookie(&shop, &headers).await?;
     let (access, refresh) = (shop.access_cookie.clear(), shop.refresh_cookie.clear());
     Ok((StatusCode::NO_CONTENT, AppendHeaders([(SET_COOKIE, access), (SET_COOKIE, refresh)])))
 }

@@ -74,7 +74,6 @@ impl CookieSource {
             }
         }
     }
-
 }
 
 /// The token of the cookie of this name; `None` if it is absent, stands twice, or is none.
