@@ -43,7 +43,7 @@ struct Credentials {
 impl Users {
     fn new() -> Result<Self, password_hash::Error> {
         let user = |name: &str, password, roles: &[&str]| -> Result<User, password_hash::Error> {
-            let roles = roles.iter().map(|role| role.to_string()).collect();
+            let roles = roles.iter().copied().map(str::to_owned).collect();
             Ok(User { name: name.to_owned(), roles, password_hash: hash(password)? })
         };
         let list = vec![user("bob", "open sesame", &[])?, user("alice", "wonderland", &["admin"])?];
