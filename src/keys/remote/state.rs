@@ -176,3 +176,194 @@ impl State {
         Some(wanted.max(self.not_before))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds { cooldown: Duration::from_secs(10), stale: Duration::from_secs(6 * 3600) };
+
+    const fn s(seconds: u64) -> Instant {
+        Duration::from_secs(seconds)
+    }
+
+    fn fetched_at(at: Instant, max_age: Option<u64>) -> State {
+        let mut state = State::new(BOUNDS);
+        state.ask(Need::Keys, at);
+        state.begin(at);
+        state.succeeded(at, max_age.map(s), 0.0);
+        state
+    }
+
+    #[test]
+    fn nothing_is_fetched_before_somebody_asks() {
+        let mut state = State::new(BOUNDS);
+        assert_eq!(state.step(s(0)), Step::Sleep(None));
+        assert_eq!(state.ask(Need::Keys, s(7)), s(7));
+        assert_eq!(state.step(s(7)), Step::Fetch);
+        state.begin(s(7));
+        assert_eq!(state.step(s(8)), Step::Sleep(None), "one at a time");
+        assert_eq!(state.ask(Need::Kid, s(8)), s(8), "who asks meanwhile waits for the same");
+    }
+
+    #[test]
+    fn refresh_is_ahead_of_expiry_and_clamped() {
+        for (max_age, at) in [
+            (None, 480),
+            (Some(0), 240),
+            (Some(15), 240),
+            (Some(300), 240),
+            (Some(1000), 800),
+            (Some(86_400), 2880),
+            (Some(u64::MAX / 2), 2880),
+        ] {
+            let state = fetched_at(s(100), max_age);
+            assert_eq!(state.step(s(100 + at - 1)), Step::Sleep(Some(s(100 + at))), "{max_age:?}");
+            assert_eq!(state.step(s(100 + at)), Step::Fetch, "{max_age:?}");
+        }
+        for (spread, at) in [(-1.0, 420), (1.0, 540), (7.0, 540)] {
+            let mut state = State::new(BOUNDS);
+            state.begin(s(0));
+            state.succeeded(s(0), None, spread);
+            assert_eq!(state.step(s(at - 1)), Step::Sleep(Some(s(at))), "{spread}");
+        }
+    }
+
+    #[test]
+    fn failures_back_off_and_are_forgotten_by_a_success() {
+        let mut state = State::new(BOUNDS);
+        state.ask(Need::Keys, s(0));
+        let mut now = s(0);
+        for pause in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
+            assert_eq!(state.step(now), Step::Fetch);
+            state.begin(now);
+            state.failed(now, None, 0.0);
+            state.ask(Need::Keys, now);
+            now += s(pause);
+            assert_eq!(state.step(now - Duration::from_millis(1)), Step::Sleep(Some(now)), "{pause}");
+        }
+        state.begin(now);
+        state.succeeded(now, None, 0.0);
+        state.begin(now + s(480));
+        state.failed(now + s(480), None, 0.0);
+        assert_eq!(state.step(now + s(480)), Step::Sleep(Some(now + s(481))));
+    }
+
+    #[test]
+    fn retry_after_is_honoured_up_to_five_minutes() {
+        for (asked, pause) in [(0, 1), (30, 30), (299, 299), (100_000, 300)] {
+            let mut state = fetched_at(s(0), None);
+            state.begin(s(480));
+            state.failed(s(480), Some(s(asked)), 0.0);
+            assert_eq!(state.step(s(480)), Step::Sleep(Some(s(480 + pause))), "{asked}");
+            assert_eq!(state.ask(Need::Kid, s(480)), s(480 + pause), "an unknown kid waits as well");
+        }
+    }
+
+    #[test]
+    fn the_cooldown_counts_every_attempt() {
+        let mut good = fetched_at(s(0), None);
+        assert_eq!(good.ask(Need::Kid, s(3)), s(10));
+        assert_eq!(good.suppressed(), 1);
+        assert_eq!(good.step(s(9)), Step::Sleep(Some(s(10))), "it is made up for, without another request");
+        assert_eq!(good.step(s(10)), Step::Fetch);
+        good.begin(s(10));
+        good.failed(s(11), None, 0.0);
+        assert_eq!(good.ask(Need::Kid, s(12)), s(20), "a failed attempt counts from its beginning");
+        good.begin(s(20));
+        good.succeeded(s(20), None, 0.0);
+        assert_eq!(good.ask(Need::Kid, s(30)), s(30), "then it may at once");
+    }
+
+    #[test]
+    fn a_flood_of_kids_does_not_delay_the_scheduled_refresh() {
+        let mut state = fetched_at(s(0), None);
+        state.begin(s(475));
+        state.failed(s(475), None, 0.0);
+        for at in 475..480 {
+            state.ask(Need::Kid, s(at));
+        }
+        assert_eq!(state.step(s(480)), Step::Fetch, "due, though the cooldown lasts until 485");
+    }
+
+    #[test]
+    fn stale_keys_serve_for_a_bounded_time() {
+        let mut state = fetched_at(s(0), None);
+        let end = s(480) + BOUNDS.stale;
+        let mut now = s(480);
+        while now < end {
+            match state.step(now) {
+                Step::Fetch => {
+                    state.begin(now);
+                    state.failed(now, Some(s(300)), 0.0);
+                }
+                Step::Sleep(Some(until)) => now = until,
+                step => panic!("{step:?} at {now:?}"),
+            }
+        }
+        assert_eq!(state.step(end), Step::Drop);
+        state.dropped();
+        assert!(matches!(state.step(end), Step::Sleep(Some(_)) | Step::Fetch), "it goes on trying");
+        assert_eq!(state.age(end), None);
+    }
+
+    #[test]
+    fn an_attempt_that_ends_with_its_runtime_can_be_made_again() {
+        let mut state = State::new(BOUNDS);
+        state.ask(Need::Keys, s(0));
+        state.begin(s(0));
+        state.interrupted();
+        assert_eq!(state.ask(Need::Keys, s(1)), s(1));
+        assert_eq!(state.step(s(1)), Step::Fetch);
+    }
+
+    proptest::proptest! {
+        /// Whatever is asked and answered when: fetches for unknown kids keep to 1 + ceil(T / cooldown) beside the
+        /// scheduled ones, and an unknown kid is looked for within a cooldown while the provider answers.
+        #[test]
+        fn the_formula_holds(events in proptest::collection::vec((0_u8..4, 0_u64..700), 1..200), failing in 0_u8..3) {
+            let mut state = State::new(BOUNDS);
+            let (mut now, mut attempts, mut scheduled) = (s(0), 0_u64, 0_u64);
+            let mut asked_since: Option<Instant> = None;
+            state.ask(Need::Keys, now);
+            let run_until = |state: &mut State, now: &mut Instant, end: Instant, attempts: &mut u64, scheduled: &mut u64, asked: &mut Option<Instant>| {
+                loop {
+                    match state.step(*now) {
+                        Step::Fetch => {
+                            *attempts += 1;
+                            if state.held.is_none_or(|held| held.refresh_at <= *now) { *scheduled += 1; }
+                            if let Some(since) = asked.take() {
+                                if failing == 0 {
+                                    assert!(*now - since <= BOUNDS.cooldown, "waited from {since:?} to {now:?}");
+                                }
+                            }
+                            state.begin(*now);
+                            let spread = (*attempts % 5) as f64 / 2.0 - 1.0;
+                            if failing > 0 && *attempts % u64::from(failing + 1) != 0 {
+                                state.failed(*now, (*attempts % 7 == 0).then_some(s(20)), spread);
+                            } else {
+                                state.succeeded(*now, None, spread);
+                            }
+                        }
+                        Step::Drop => state.dropped(),
+                        Step::Sleep(Some(at)) if at <= end => *now = at,
+                        Step::Sleep(_) => { *now = end; return; }
+                    }
+                }
+            };
+            for (event, pause) in events {
+                if event == 0 {
+                    let end = now + s(pause);
+                    run_until(&mut state, &mut now, end, &mut attempts, &mut scheduled, &mut asked_since);
+                } else {
+                    state.ask(Need::Kid, now);
+                    asked_since.get_or_insert(now);
+                    let end = now + Duration::from_millis(pause);
+                    run_until(&mut state, &mut now, end, &mut attempts, &mut scheduled, &mut asked_since);
+                }
+            }
+            let bound = 1 + now.as_secs().div_ceil(10) + scheduled;
+            assert!(attempts <= bound, "{attempts} attempts in {now:?}, of which {scheduled} were scheduled");
+        }
+    }
+}
