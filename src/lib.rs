@@ -212,6 +212,8 @@ mod keys;
 mod layer;
 mod limits;
 mod now_or_later;
+#[cfg(feature = "oidc")]
+pub mod provider;
 mod reason;
 #[cfg(feature = "issuer")]
 mod refresh;

@@ -168,7 +168,8 @@ impl Members<'_> {
         if self.private || (asymmetric && self.k.is_some()) {
             return Err("it has private members; publish and configure only the public key".to_owned());
         }
-        if self.purpose.as_deref().is_some_and(|purpose| purpose != "sig") {
+        // `jwt-svid` is what a SPIFFE bundle calls the keys for signatures of its tokens.
+        if self.purpose.as_deref().is_some_and(|purpose| !matches!(purpose, "sig" | "jwt-svid")) {
             return Err("its `use` is not `sig`".to_owned());
         }
         if let Some(operations) = &self.key_ops {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::authority_keys::AuthorityKeys;
 use super::checks::Check;
+use super::demands::{Demand, Demands};
 use super::grants::{Grants, Pointer};
 use super::policy::{Policy, TokenKind};
 use super::principal::Principal;
@@ -40,7 +41,7 @@ use crate::limits::Limits;
 #[derive(Debug)]
 #[must_use = "give it to a Verifier"]
 pub struct Authority {
-    keys: Result<Arc<dyn KeySource>, ConfigError>,
+    keys: Keys,
     issuer: Option<Arc<str>>,
     any_issuer: bool,
     audiences: Vec<String>,
@@ -57,6 +58,28 @@ pub struct Authority {
     only_scopes: Option<HashSet<String>>,
     only_roles: Option<HashSet<String>>,
     checks: Vec<Check>,
+    /// Of a preset.
+    demands: Vec<(&'static str, Demand)>,
+    any_of: Vec<&'static [&'static str]>,
+    audience_may_lack: bool,
+}
+
+/// Where the keys come from; a source that fetches is made last, so that its settings can still change.
+#[derive(Debug)]
+enum Keys {
+    Source(Result<Arc<dyn KeySource>, ConfigError>),
+    #[cfg(feature = "jwks")]
+    Remote(RemoteKeys, Found),
+}
+
+impl Keys {
+    fn into_source(self) -> Result<Arc<dyn KeySource>, ConfigError> {
+        match self {
+            Self::Source(source) => source,
+            #[cfg(feature = "jwks")]
+            Self::Remote(keys, found) => keys.into_source(found),
+        }
+    }
 }
 
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
@@ -69,7 +92,8 @@ impl Authority {
 
     /// Tokens signed with this HMAC algorithm (HS256, HS384 or HS512) and this secret.
     pub fn hmac(algorithm: Algorithm, secret: Secret) -> Self {
-        Self::of(KeySet::from_secret(algorithm, secret).map(|keys| Arc::new(Static(keys)) as _))
+        let keys = KeySet::from_secret(algorithm, secret).map(|keys| Arc::new(Static(keys)) as _);
+        Self::of(Keys::Source(keys))
     }
 
     /// Tokens signed with one of these keys.
@@ -84,7 +108,7 @@ impl Authority {
     /// instead, await [`Verifier::warm`](crate::Verifier::warm).
     #[cfg(feature = "jwks")]
     pub fn jwks(keys: impl Into<RemoteKeys>) -> Self {
-        Self::of(keys.into().into_source(Found::Directly))
+        Self::of(Keys::Remote(keys.into(), Found::Directly))
     }
 
     /// Tokens of this issuer, whose discovery document (`/.well-known/openid-configuration`) says where its keys are
@@ -103,14 +127,20 @@ impl Authority {
     pub fn oidc(issuer: impl Into<RemoteKeys>) -> Self {
         let keys = issuer.into();
         let issuer = keys.url().to_owned();
-        Self::of(keys.into_source(Found::ByDiscovery)).issuer(issuer)
+        Self::of(Keys::Remote(keys, Found::ByDiscovery)).issuer(issuer)
     }
 
     pub(crate) fn from_source(source: Arc<dyn KeySource>) -> Self {
-        Self::of(Ok(source))
+        Self::of(Keys::Source(Ok(source)))
     }
 
-    fn of(keys: Result<Arc<dyn KeySource>, ConfigError>) -> Self {
+    /// An authority that cannot be made; the verifier will say why.
+    #[cfg(feature = "oidc")]
+    pub(crate) fn failed(error: ConfigError) -> Self {
+        Self::of(Keys::Source(Err(error)))
+    }
+
+    fn of(keys: Keys) -> Self {
         Self {
             keys,
             issuer: None,
@@ -129,7 +159,72 @@ impl Authority {
             only_scopes: None,
             only_roles: None,
             checks: Vec::new(),
+            demands: Vec::new(),
+            any_of: Vec::new(),
+            audience_may_lack: false,
         }
+    }
+
+    /// Changes how the keys are fetched: the client, the cooldown, how long old keys serve (feature `jwks`). For the
+    /// authorities of `jwks`, `oidc` and [`provider`](crate::provider).
+    ///
+    /// ```
+    /// # #[cfg(feature = "oidc")]
+    /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+    /// use std::time::Duration;
+    /// use tower_jwt_auth::{Claims, Verifier, provider};
+    ///
+    /// let authority = provider::auth0("tenant.eu.auth0.com")
+    ///     .audience("https://api.example.com")
+    ///     .remote_keys(|keys| keys.cooldown(Duration::from_secs(30)));
+    /// let verifier = Verifier::<Claims>::new(authority)?;
+    /// # Ok(()) }
+    /// # #[cfg(not(feature = "oidc"))] fn main() {}
+    /// ```
+    ///
+    /// Where they are does not change: another URL, or keys that are at hand already, are a
+    /// [`ConfigError`] when the verifier is built.
+    #[cfg(feature = "jwks")]
+    pub fn remote_keys(mut self, change: impl FnOnce(RemoteKeys) -> RemoteKeys) -> Self {
+        let refused = |problem| {
+            let remedy =
+                "change how keys are fetched, and name their place in Authority::jwks or Authority::oidc";
+            Keys::Source(Err(ConfigError::new("remote_keys", problem, remedy)))
+        };
+        self.keys = match self.keys {
+            Keys::Remote(keys, found) => {
+                let url = keys.url().to_owned();
+                match change(keys) {
+                    keys if keys.url() == url => Keys::Remote(keys, found),
+                    keys => refused(format!("{:?} stands in place of {url:?}", keys.url())),
+                }
+            }
+            Keys::Source(Ok(_)) => refused("the keys of this authority are not fetched".to_owned()),
+            failed @ Keys::Source(Err(_)) => failed,
+        };
+        self
+    }
+
+    /// Demands this of the claim at a JSON pointer, before the user's checks.
+    #[cfg(feature = "oidc")]
+    pub(crate) fn demand(mut self, place: &'static str, demand: Demand) -> Self {
+        self.demands.push((place, demand));
+        self
+    }
+
+    /// Demands one of these claims.
+    #[cfg(feature = "oidc")]
+    pub(crate) fn require_any(mut self, names: &'static [&'static str]) -> Self {
+        self.any_of.push(names);
+        self
+    }
+
+    /// Demands `aud` only if an audience is named: the provider sends none, and a preset demands what stands in its
+    /// place.
+    #[cfg(feature = "oidc")]
+    pub(crate) fn audience_may_lack(mut self) -> Self {
+        self.audience_may_lack = true;
+        self
     }
 
     /// Demands this `iss`, compared exactly: a trailing slash counts.
@@ -297,7 +392,7 @@ impl Authority {
 
     /// Checks the settings and prepares the keys.
     pub(super) fn build(self, backend: &Backend, limits: &Limits) -> Result<ReadyAuthority, ConfigError> {
-        let source = self.keys?;
+        let source = self.keys.into_source()?;
         let issuer = match (self.issuer, self.any_issuer) {
             (Some(issuer), false) if !issuer.is_empty() => Some(issuer),
             (None, true) => None,
@@ -329,8 +424,8 @@ impl Authority {
         };
         let audiences = match (self.audiences.is_empty(), self.any_audience) {
             (false, false) => Some(self.audiences),
-            (true, true) => None,
-            (true, false) => {
+            (true, any) if any || self.audience_may_lack => None,
+            (true, _) => {
                 let remedy =
                     "call .audience(\"my-api\"), or .any_audience() if a token for any service will do";
                 return fail("audience", "it is not set".into(), remedy);
@@ -402,6 +497,11 @@ impl Authority {
             let remedy = "call .roles_at(\"/path/of/roles\") as well";
             return fail("only_roles", "there is no place of roles to cap".into(), remedy);
         }
+        let demands = Demands::new(self.demands, self.any_of)?;
+        let mut checks = self.checks;
+        if !demands.is_empty() {
+            checks.insert(0, Check::sync(move |principal| demands.judge(principal)));
+        }
         let (generation, set) = source.current();
         let prepared = match set.is_empty() && source.is_remote() {
             true => PreparedSet::empty(generation), // they will be fetched
@@ -425,7 +525,7 @@ impl Authority {
                 only_roles: self.only_roles,
                 only_scopes: self.only_scopes.map(Arc::new),
             },
-            checks: self.checks.into(),
+            checks: checks.into(),
         })
     }
 }

@@ -25,10 +25,7 @@ impl Grants {
     /// If the place holds something other than a string, an array of strings, or an object.
     pub(super) fn roles(&self, payload: &str) -> Result<Option<Vec<Box<str>>>, AuthError> {
         let Some(pointer) = &self.roles_at else { return Ok(None) };
-        let unreadable = || {
-            let claim = pointer.0.first().cloned().unwrap_or_default();
-            AuthError::new(Reason::InvalidClaim).with_claim(claim)
-        };
+        let unreadable = || AuthError::new(Reason::InvalidClaim).with_claim(pointer.claim().to_owned());
         let roles = match pointer.find(payload).map_err(|Unreadable| unreadable())? {
             Some(value) => names(value).map_err(|Unreadable| unreadable())?,
             None => Vec::new(),
@@ -45,7 +42,7 @@ pub(super) struct Pointer(Vec<String>);
 
 /// A value on the way is not of the type that is needed, or has a member twice.
 #[derive(Debug)]
-struct Unreadable;
+pub(super) struct Unreadable;
 
 impl Pointer {
     pub(super) fn new(text: &str) -> Result<Self, ConfigError> {
@@ -64,7 +61,13 @@ impl Pointer {
         Ok(Self(tokens.collect::<Result<_, _>>()?))
     }
 
-    fn find<'p>(&self, payload: &'p str) -> Result<Option<&'p str>, Unreadable> {
+    /// The claim that it leads into.
+    pub(super) fn claim(&self) -> &str {
+        self.0.first().map(String::as_str).unwrap_or_default()
+    }
+
+    /// The JSON text at this place.
+    pub(super) fn find<'p>(&self, payload: &'p str) -> Result<Option<&'p str>, Unreadable> {
         let mut value = payload;
         for token in &self.0 {
             let next = match value.as_bytes().first() {

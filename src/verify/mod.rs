@@ -4,6 +4,8 @@ mod authority;
 mod authority_keys;
 mod builder;
 mod checks;
+#[cfg_attr(not(feature = "oidc"), allow(dead_code))]
+mod demands;
 mod explain;
 mod grants;
 mod jwt;
@@ -18,4 +20,6 @@ pub use jwt::Jwt;
 pub use principal::Principal;
 pub use verifier::Verifier;
 
+#[cfg(feature = "oidc")]
+pub(crate) use demands::Demand;
 pub(crate) use jwt::Slot;

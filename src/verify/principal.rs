@@ -178,11 +178,18 @@ impl Principal {
     /// Whether the user authenticated at most this long before the token was verified. A time that lies in the
     /// future, but for the authority's leeway, is no answer: it would be fresh for as long as it likes.
     pub(crate) fn authenticated_within(&self, age: Duration) -> bool {
-        let now = self.verified_at();
         self.auth_time().is_some_and(|authenticated| {
-            authenticated <= now.saturating_add(self.registered().leeway)
-                && now.saturating_since(authenticated) <= age
+            self.is_past(authenticated) && self.verified_at().saturating_since(authenticated) <= age
         })
+    }
+
+    /// Whether this time had come when the token was verified, but for the authority's leeway.
+    pub(super) fn is_past(&self, time: UnixTime) -> bool {
+        time <= self.verified_at().saturating_add(self.registered().leeway)
+    }
+
+    pub(super) fn payload(&self) -> &str {
+        &self.registered().payload
     }
 
     fn registered(&self) -> &Registered {

@@ -148,6 +148,7 @@ fn a_member_that_is_there_twice_spoils_its_key() {
 fn members_that_say_what_a_key_is_for_are_obeyed() {
     for members in [
         json!({ "use": "sig" }),
+        json!({ "use": "jwt-svid" }),
         json!({ "key_ops": ["verify"] }),
         json!({ "key_ops": ["sign", "verify"], "use": "sig" }),
         json!({ "alg": "ES256" }),
@@ -158,6 +159,7 @@ fn members_that_say_what_a_key_is_for_are_obeyed() {
     for (members, words) in [
         (json!({ "use": "enc" }), "`use` is not `sig`"),
         (json!({ "use": "SIG" }), "`use` is not `sig`"),
+        (json!({ "use": "x509-svid" }), "`use` is not `sig`"),
         (json!({ "use": "" }), "`use` is not `sig`"),
         (json!({ "use": ["sig"] }), "not a JSON object of this form"),
         (json!({ "key_ops": [] }), "do not have `verify`"),

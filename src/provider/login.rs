@@ -1,0 +1,201 @@
+//! Authorization servers: access tokens for an API, with an audience of its own.
+
+use super::arguments::{self as arg, or_failed};
+use super::table;
+use crate::error::ConfigError;
+use crate::verify::{Authority, Demand};
+
+/// Auth0: access tokens of the tenant or custom domain with this host, such as `tenant.eu.auth0.com`.
+///
+/// Demands `iss` with its slash at the end, your audience, and a client in `azp` or `client_id`. Scopes: `scope`. Roles:
+/// `permissions`, which an API with RBAC puts there.
+///
+/// Traps:
+/// * Roles themselves are in no token unless an Action adds a claim, whose name is a URL: `roles_at` below.
+/// * A client that names no audience gets an opaque or encrypted token, which is refused as malformed.
+/// * A custom domain changes `iss`: give the domain that clients log in at.
+/// * With organizations, check `org_id`: one API serves them all.
+///
+/// ```
+/// use tower_jwt_auth::provider;
+///
+/// let authority = provider::auth0("tenant.eu.auth0.com")
+///     .audience("https://api.example.com")
+///     .roles_at("/https:~1~1example.com~1roles");
+/// ```
+pub fn auth0(domain: &str) -> Authority {
+    or_failed(
+        arg::host("domain", domain, "tenant.eu.auth0.com")
+            .map(|domain| table::AUTH0.of_issuer(format!("https://{domain}/"))),
+    )
+}
+
+/// Microsoft Entra ID: access tokens of version 2.0, of the tenant with this GUID.
+///
+/// Demands `iss` and `tid` of the tenant, `ver`, your audience (the client id of your API, a GUID), the client in `azp`,
+/// and `scp` or `roles`. Scopes: `scp`, in tokens of users alone. Roles: `roles`.
+///
+/// Traps:
+/// * The registration of the API chooses the version (`requestedAccessTokenVersion`), not the endpoint: [`entra_v1`].
+/// * An application without roles can get a token for your API; it has neither `scp` nor `roles`, and is refused.
+/// * Tokens for Microsoft Graph have a `nonce` in the header, and nobody else can check their signature.
+/// * `groups` is left out where a user has more than 200.
+/// * Several tenants are several authorities of one verifier. `common` and `organizations` are not: an issuer that is
+///   only known at run time must be bound to the key's own.
+/// * Applications with signing keys of their own, and the clouds of governments and China, have other documents.
+///
+/// ```
+/// use tower_jwt_auth::provider;
+///
+/// let authority = provider::entra("8eaef023-2b34-4da1-9baa-8bc8c9d6a490")
+///     .audience("ef1da9d4-ff77-4c3e-a005-840c3f830745");
+/// ```
+pub fn entra(tenant: &str) -> Authority {
+    or_failed(arg::guid("tenant", tenant).map(|tenant| {
+        let authority = table::ENTRA.of_issuer(format!("https://login.microsoftonline.com/{tenant}/v2.0"));
+        authority.demand("/tid", Demand::is(tenant)).demand("/ver", Demand::is("2.0"))
+    }))
+}
+
+/// Microsoft Entra ID: access tokens of version 1.0, of the tenant with this GUID.
+///
+/// As [`entra`], with the older issuer (`https://sts.windows.net/`, the tenant, a slash), an audience that may be the App
+/// ID URI, and the client in `appid`.
+///
+/// Traps:
+/// * It is still what an API gets whose registration says nothing else.
+/// * The audience is `api://` and the client id, or the client id, as the client asked: name both.
+///
+/// ```
+/// use tower_jwt_auth::provider;
+///
+/// let authority = provider::entra_v1("8eaef023-2b34-4da1-9baa-8bc8c9d6a490")
+///     .audience("api://ef1da9d4-ff77-4c3e-a005-840c3f830745")
+///     .audience("ef1da9d4-ff77-4c3e-a005-840c3f830745");
+/// ```
+pub fn entra_v1(tenant: &str) -> Authority {
+    or_failed(arg::guid("tenant", tenant).map(|tenant| {
+        // The issuer is not where its documents are, so discovery cannot start from it.
+        let keys = format!("https://login.microsoftonline.com/{tenant}/discovery/keys");
+        let authority = table::ENTRA_V1.of_keys_at(keys).issuer(format!("https://sts.windows.net/{tenant}/"));
+        authority.demand("/tid", Demand::is(tenant)).demand("/ver", Demand::is("1.0"))
+    }))
+}
+
+/// Whose roles count in tokens of [`keycloak`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeycloakRoles<'a> {
+    /// Those of the realm: `realm_access.roles`.
+    Realm,
+    /// Those of this one client: `resource_access`, its id, `roles`.
+    Client(&'a str),
+}
+
+/// Keycloak: access tokens of a realm of the server at this URL.
+///
+/// Demands `iss`, your audience, the claim `typ` of `Bearer`, and a client in `azp`. Scopes: `scope`. Roles: those of the
+/// realm or of one client, never both.
+///
+/// Traps:
+/// * The client that asked is in `azp`, not in `aud`. Your API gets into `aud` by an audience mapper; without one, `aud` is
+///   `account` or absent. `account` is in everybody's tokens: do not name it.
+/// * `iss` follows the host of the request unless the server's hostname is fixed.
+/// * Servers before version 17 have `/auth` at the end of the URL.
+///
+/// ```
+/// use tower_jwt_auth::provider::{self, KeycloakRoles};
+///
+/// let roles = KeycloakRoles::Client("orders-api");
+/// let authority = provider::keycloak("https://id.example.com", "shop", roles).audience("orders-api");
+/// ```
+pub fn keycloak(url: &str, realm: &str, roles: KeycloakRoles<'_>) -> Authority {
+    let made = || {
+        let url = arg::base_url("url", url, "https://id.example.com")?;
+        if url.contains("/realms/") {
+            let problem = format!("{url:?} has a realm in it");
+            return Err(ConfigError::new("url", problem, "give the server's URL, and the realm beside it"));
+        }
+        let realm = arg::segment("realm", realm, "shop")?;
+        let place = match roles {
+            KeycloakRoles::Realm => "/realm_access/roles".to_owned(),
+            KeycloakRoles::Client(client) => {
+                let client = arg::named("roles", client, "give the client id of your API")?;
+                format!("/resource_access/{}/roles", client.replace('~', "~0").replace('/', "~1"))
+            }
+        };
+        let authority = table::KEYCLOAK.of_issuer(format!("{url}/realms/{realm}")).roles_at(place);
+        // In small letters if the client asks for that.
+        Ok(authority.demand("/typ", Demand::OneOf(vec!["Bearer".to_owned(), "bearer".to_owned()])))
+    };
+    or_failed(made())
+}
+
+/// Okta: access tokens of one custom authorization server (`default` is one) of the organization with this host.
+///
+/// Demands `iss`, your audience, and the client in `cid`. Scopes: `scp`, an array. Roles: `groups`, if the server is
+/// told to add that claim.
+///
+/// Traps:
+/// * The organization's own server (an issuer without `/oauth2/`) does not publish its keys: its tokens are for Okta alone.
+/// * `api://default` is the audience of every default server: give your API a server, or at least a scope, of its own.
+///
+/// ```
+/// use tower_jwt_auth::provider;
+///
+/// let authority = provider::okta("example.okta.com", "default").audience("api://default");
+/// ```
+pub fn okta(domain: &str, authorization_server: &str) -> Authority {
+    let made = || {
+        let domain = arg::host("domain", domain, "example.okta.com")?;
+        let server = arg::segment("authorization_server", authorization_server, "default")?;
+        Ok(table::OKTA.of_issuer(format!("https://{domain}/oauth2/{server}")))
+    };
+    or_failed(made())
+}
+
+/// Zitadel: access tokens for one project of the instance at this URL.
+///
+/// Demands `iss`, the project in `aud`, and `jti`. Roles: those of the project, the keys of the object at
+/// `urn:zitadel:iam:org:project:`, its id, `:roles`. There is no `scope`.
+///
+/// Traps:
+/// * Applications get opaque tokens unless they are set to JWT.
+/// * A client gets the project into `aud` by the scope `urn:zitadel:iam:org:project:id:`, the id, `:aud`.
+/// * `urn:zitadel:iam:org:project:roles` (without an id) may be another project's roles, and is not looked at.
+///
+/// ```
+/// use tower_jwt_auth::provider;
+///
+/// let authority = provider::zitadel("https://example.zitadel.cloud", "268026843853045763");
+/// ```
+pub fn zitadel(url: &str, project_id: &str) -> Authority {
+    let made = || {
+        let url = arg::base_url("url", url, "https://example.zitadel.cloud")?;
+        let project = arg::digits("project_id", project_id)?;
+        let authority = table::ZITADEL.of_issuer(url).audience(project);
+        Ok(authority.roles_at(format!("/urn:zitadel:iam:org:project:{project}:roles")))
+    };
+    or_failed(made())
+}
+
+/// Ory Hydra and Ory Network: access tokens of this issuer, exactly as `iss` has it.
+///
+/// Demands `iss`, your audience, `client_id` and `jti`. Scopes: `scp` or `scope`. Roles: `ext.roles`, where your consent
+/// app puts them.
+///
+/// Traps:
+/// * The issuer may end with a slash, and then that slash counts.
+/// * Tokens are opaque (`ory_at_`) unless the strategy for access tokens is `jwt`.
+/// * `aud` is empty unless the client asks for an audience that it may have.
+///
+/// ```
+/// use tower_jwt_auth::provider;
+///
+/// let authority = provider::ory("https://example.projects.oryapis.com").audience("orders-api");
+/// ```
+pub fn ory(issuer: &str) -> Authority {
+    or_failed(
+        arg::issuer_url("issuer", issuer, "https://example.projects.oryapis.com")
+            .map(|issuer| table::ORY.of_issuer(issuer)),
+    )
+}

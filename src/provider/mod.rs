@@ -1,0 +1,50 @@
+//! Identity providers: an [`Authority`] for each, with everything set that its tokens need (feature `oidc`).
+//!
+//! ```
+//! # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+//! use tower_jwt_auth::{Claims, Verifier, provider};
+//!
+//! let authority = provider::auth0("tenant.eu.auth0.com").audience("https://api.example.com");
+//! let verifier = Verifier::<Claims>::new(authority)?; // keys are fetched with the first token
+//! # Ok(()) }
+//! ```
+//!
+//! A preset sets the issuer, the algorithms, the claims that tell an access token from the provider's other tokens, and
+//! the place of roles. Scopes are read from `scope` and `scp` everywhere. What is returned is an ordinary authority:
+//! its setters work as ever ([`Authority::roles_at`] moves the place of roles, [`Authority::check`] adds a rule). The
+//! audience is yours to set wherever the table has no other word.
+//!
+//! | provider | function | takes | `aud` | roles |
+//! |---|---|---|---|---|
+//! | Auth0 | [`auth0`] | access tokens | yours | `permissions` |
+//! | Microsoft Entra ID | [`entra`], [`entra_v1`] | access tokens of one tenant | yours | `roles` |
+//! | Keycloak | [`keycloak`] | access tokens | yours | of the realm, or of one client |
+//! | Okta | [`okta`] | access tokens | yours | `groups` |
+//! | Amazon Cognito | [`cognito`] | access tokens of your clients | if you name one | `cognito:groups` |
+//! | Google | [`google`], [`google_workspace`] | ID tokens | your client | none |
+//! | Firebase | [`firebase`], [`firebase_tenant`] | ID tokens | the project | none |
+//! | Supabase | [`supabase`] | access tokens of users who are not anonymous | `authenticated` | `app_metadata.roles` |
+//! | Clerk | [`clerk`] | session tokens of your origins | if you name one | `o.rol` |
+//! | Zitadel | [`zitadel`] | access tokens of one project | the project | of the project |
+//! | Ory Hydra | [`ory`] | access tokens | yours | `ext.roles` |
+//! | GitHub Actions | [`github_actions`] | jobs of one owner | yours | none |
+//! | GitLab CI | [`gitlab_ci`] | jobs of one namespace | yours | none |
+//! | Kubernetes | [`kubernetes`] | service accounts of one namespace | yours | none |
+//! | SPIFFE | [`spiffe`] | JWT-SVIDs of one trust domain | yours | none |
+//! | Cloudflare Access | [`cloudflare_access`] | one application | its tag | none |
+//!
+//! An argument that is not what it should be (a URL for a host, a name for an id) is a
+//! [`ConfigError`](crate::ConfigError) when the verifier is built.
+
+mod arguments;
+mod login;
+mod table;
+mod users;
+mod workload;
+
+pub use login::{KeycloakRoles, auth0, entra, entra_v1, keycloak, okta, ory, zitadel};
+pub use users::{clerk, cognito, firebase, firebase_tenant, google, google_workspace, supabase};
+pub use workload::{cloudflare_access, github_actions, gitlab_ci, kubernetes, spiffe};
+
+#[cfg(doc)]
+use crate::Authority;
