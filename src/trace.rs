@@ -1,8 +1,8 @@
 //! Events through `tracing` if that feature is on, nothing otherwise. Fields are codes, never tokens or claims.
 
-#[cfg(feature = "tracing")]
-#[cfg(feature = "jwks")]
+#[cfg(all(feature = "jwks", feature = "tracing"))]
 pub(crate) use tracing::info;
+#[cfg(feature = "tracing")]
 pub(crate) use tracing::{debug, error, warn};
 
 #[cfg(not(feature = "tracing"))]

@@ -27,6 +27,7 @@ mod key_store;
 mod keys;
 mod oracle;
 mod policy;
+mod presets;
 mod problem;
 mod readiness;
 mod refresh;
