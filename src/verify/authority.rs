@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::authority_keys::AuthorityKeys;
+use super::authority_preset::Keys;
 use super::checks::Check;
 use super::demands::{Demand, Demands};
 use super::grants::{Grants, Pointer};
@@ -41,7 +42,7 @@ use crate::limits::Limits;
 #[derive(Debug)]
 #[must_use = "give it to a Verifier"]
 pub struct Authority {
-    keys: Keys,
+    pub(super) keys: Keys,
     issuer: Option<Arc<str>>,
     any_issuer: bool,
     audiences: Vec<String>,
@@ -59,27 +60,9 @@ pub struct Authority {
     only_roles: Option<HashSet<String>>,
     checks: Vec<Check>,
     /// Of a preset.
-    demands: Vec<(&'static str, Demand)>,
-    any_of: Vec<&'static [&'static str]>,
-    audience_may_lack: bool,
-}
-
-/// Where the keys come from; a source that fetches is made last, so that its settings can still change.
-#[derive(Debug)]
-enum Keys {
-    Source(Result<Arc<dyn KeySource>, ConfigError>),
-    #[cfg(feature = "jwks")]
-    Remote(RemoteKeys, Found),
-}
-
-impl Keys {
-    fn into_source(self) -> Result<Arc<dyn KeySource>, ConfigError> {
-        match self {
-            Self::Source(source) => source,
-            #[cfg(feature = "jwks")]
-            Self::Remote(keys, found) => keys.into_source(found),
-        }
-    }
+    pub(super) demands: Vec<(&'static str, Demand)>,
+    pub(super) any_of: Vec<&'static [&'static str]>,
+    pub(super) audience_may_lack: bool,
 }
 
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
@@ -134,13 +117,7 @@ impl Authority {
         Self::of(Keys::Source(Ok(source)))
     }
 
-    /// An authority that cannot be made; the verifier will say why.
-    #[cfg(feature = "oidc")]
-    pub(crate) fn failed(error: ConfigError) -> Self {
-        Self::of(Keys::Source(Err(error)))
-    }
-
-    fn of(keys: Keys) -> Self {
+    pub(super) fn of(keys: Keys) -> Self {
         Self {
             keys,
             issuer: None,
@@ -163,68 +140,6 @@ impl Authority {
             any_of: Vec::new(),
             audience_may_lack: false,
         }
-    }
-
-    /// Changes how the keys are fetched: the client, the cooldown, how long old keys serve (feature `jwks`). For the
-    /// authorities of `jwks`, `oidc` and [`provider`](crate::provider).
-    ///
-    /// ```
-    /// # #[cfg(feature = "oidc")]
-    /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
-    /// use std::time::Duration;
-    /// use tower_jwt_auth::{Claims, Verifier, provider};
-    ///
-    /// let authority = provider::auth0("tenant.eu.auth0.com")
-    ///     .audience("https://api.example.com")
-    ///     .remote_keys(|keys| keys.cooldown(Duration::from_secs(30)));
-    /// let verifier = Verifier::<Claims>::new(authority)?;
-    /// # Ok(()) }
-    /// # #[cfg(not(feature = "oidc"))] fn main() {}
-    /// ```
-    ///
-    /// Where they are does not change: another URL, or keys that are at hand already, are a
-    /// [`ConfigError`] when the verifier is built.
-    #[cfg(feature = "jwks")]
-    pub fn remote_keys(mut self, change: impl FnOnce(RemoteKeys) -> RemoteKeys) -> Self {
-        let refused = |problem| {
-            let remedy =
-                "change how keys are fetched, and name their place in Authority::jwks or Authority::oidc";
-            Keys::Source(Err(ConfigError::new("remote_keys", problem, remedy)))
-        };
-        self.keys = match self.keys {
-            Keys::Remote(keys, found) => {
-                let url = keys.url().to_owned();
-                match change(keys) {
-                    keys if keys.url() == url => Keys::Remote(keys, found),
-                    keys => refused(format!("{:?} stands in place of {url:?}", keys.url())),
-                }
-            }
-            Keys::Source(Ok(_)) => refused("the keys of this authority are not fetched".to_owned()),
-            failed @ Keys::Source(Err(_)) => failed,
-        };
-        self
-    }
-
-    /// Demands this of the claim at a JSON pointer, before the user's checks.
-    #[cfg(feature = "oidc")]
-    pub(crate) fn demand(mut self, place: &'static str, demand: Demand) -> Self {
-        self.demands.push((place, demand));
-        self
-    }
-
-    /// Demands one of these claims.
-    #[cfg(feature = "oidc")]
-    pub(crate) fn require_any(mut self, names: &'static [&'static str]) -> Self {
-        self.any_of.push(names);
-        self
-    }
-
-    /// Demands `aud` only if an audience is named: the provider sends none, and a preset demands what stands in its
-    /// place.
-    #[cfg(feature = "oidc")]
-    pub(crate) fn audience_may_lack(mut self) -> Self {
-        self.audience_may_lack = true;
-        self
     }
 
     /// Demands this `iss`, compared exactly: a trailing slash counts.

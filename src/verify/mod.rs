@@ -2,6 +2,7 @@
 
 mod authority;
 mod authority_keys;
+mod authority_preset;
 mod builder;
 mod checks;
 #[cfg_attr(not(feature = "oidc"), allow(dead_code))]
