@@ -136,7 +136,7 @@ pub fn spiffe(trust_domain: &str, bundle: impl Into<RemoteKeys>) -> Authority {
 ///
 /// let tag = "32eafc7626e974616deaf0dc3ce63d7bcbed58a2731e84d06bc3cdf1b53c4228";
 /// let verifier = Verifier::<Claims>::new(provider::cloudflare_access("example", tag))?;
-/// let layer = JwtAuthLayer::new(verifier).source(TokenSource::header("cf-access-jwt-assertion")?);
+/// let layer = JwtAuthLayer::new(verifier).token_from([TokenSource::header("cf-access-jwt-assertion")?]);
 /// # Ok(()) }
 /// ```
 pub fn cloudflare_access(team: &str, audience_tag: &str) -> Authority {

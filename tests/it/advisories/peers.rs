@@ -186,7 +186,7 @@ fn peers_an_encryption_key_verifies_signatures() {
     let bench = Bench::with_algorithm(Algorithm::ES256);
     for (member, value) in [
         ("use", json!("enc")),
-        ("use", json!("jwt-svid")),
+        ("use", json!("x509-svid")),
         ("key_ops", json!(["encrypt"])),
         ("key_ops", json!(["sign"])),
         ("key_ops", json!([])),
