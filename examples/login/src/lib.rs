@@ -153,6 +153,7 @@ impl App {
             .merge(anybody)
             .merge(protected)
             .layer(map_response(error::explain_refusal))
+            .layer(map_response(guard::no_store))
             .layer(from_fn(guard::json_only))
             // For the routes that no token protects: nobody is to be logged in or out by another site.
             .layer(csrf)

@@ -37,6 +37,20 @@ async fn tokens_are_in_cookies_and_nowhere_else() {
 }
 
 #[tokio::test]
+async fn nothing_of_a_user_is_kept_by_a_cache() {
+    let site = Site::start().await;
+    let cookies = site.log_in_from_page("admin").await;
+    for path in ["/api/session", "/api/notes", "/api/users"] {
+        let answer = site.ask("GET", path, &[("cookie", &cookies)], None).await;
+        assert_eq!(
+            (answer.status, &answer.headers["cache-control"]),
+            (StatusCode::OK, &"no-store".parse().unwrap()),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_page_learns_whether_a_refresh_would_help() {
     let site = Site::start().await;
     let cookies = site.log_in_from_page("admin").await;
