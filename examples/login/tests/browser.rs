@@ -84,6 +84,21 @@ async fn refresh_and_logout() {
 }
 
 #[tokio::test]
+async fn a_logout_with_two_tokens_ends_both() {
+    let site = Site::start().await;
+    for planted_first in [false, true] {
+        let cookies = site.log_in_from_page("admin").await;
+        let planted = "__Host-refresh=planted";
+        let tossed =
+            if planted_first { format!("{planted}; {cookies}") } else { format!("{cookies}; {planted}") };
+        let out = site.post_from_page("/session/logout", &tossed, json!({})).await;
+        assert_eq!(out.status, StatusCode::NO_CONTENT);
+        let refreshed = site.post_from_page("/session/refresh", &cookies, json!({})).await;
+        assert_eq!(refreshed.status, StatusCode::BAD_REQUEST, "it said that the session is over");
+    }
+}
+
+#[tokio::test]
 async fn a_login_ends_the_session_whose_cookies_it_replaces() {
     let site = Site::start().await;
     let old = site.log_in_from_page("admin").await;
