@@ -148,7 +148,9 @@ fn empty_log(connection: &Connection) -> Result<(), StoreError> {
         .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
         .map_err(StoreError::new)?;
     match others {
-        true => Err(StoreError::new("deleted sessions are still in the log: others read the database; try again")),
+        true => {
+            Err(StoreError::new("deleted sessions are still in the log: others read the database; try again"))
+        }
         false => Ok(()),
     }
 }
