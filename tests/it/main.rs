@@ -35,3 +35,4 @@ mod smoke;
 mod sources;
 mod support;
 mod vectors;
+mod withdrawn_keys;
