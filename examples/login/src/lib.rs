@@ -169,11 +169,19 @@ impl App {
     }
 }
 
-/// A directory that only its owner can read, for the keys and the hashes.
+/// A directory that only its owner can read, for the keys and the hashes. One that is there already must not let others put
+/// files into it: whoever brings the database brings the administrator.
 fn make_private_dir(path: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    builder.create(path)?;
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&path.metadata()?.permissions()) & 0o022 != 0 {
+        return Err(std::io::Error::other(
+            "others can put files into this directory; give one that is yours alone",
+        ));
+    }
+    Ok(())
 }

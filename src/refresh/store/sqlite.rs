@@ -62,6 +62,9 @@ pub struct SqliteRefreshStore {
 impl SqliteRefreshStore {
     /// Opens the database file, or creates it, readable by its owner only (on Unix).
     ///
+    /// A file that is there is taken as it is. Keep it where nobody else can put one: who can write to it can make sessions
+    /// for anybody.
+    ///
     /// # Errors
     /// If it cannot be opened or created, or is not a SQLite database.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
