@@ -26,6 +26,8 @@
 //! A request without a good token is answered with 401 and a challenge (or status 16, if it is a gRPC call) and
 //! never reaches the handler.
 //!
+//! Never built a login? The [guide](guide/index.html) goes from the password to the logout, in small steps.
+//!
 //! # The nouns
 //!
 //! ```text
@@ -201,6 +203,8 @@ mod crash;
 mod crypto;
 mod deadline;
 mod error;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 #[cfg(feature = "issuer")]
 mod issuer;
 mod jose;

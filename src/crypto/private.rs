@@ -44,6 +44,13 @@ impl PrivateMaterial {
                 "it is not PEM: there is no `-----BEGIN`; give the contents of the file, not its path",
             ));
         };
+        // By its label, or by headers within the block, as before PKCS#8 (RFC 1421).
+        if text.windows(9).any(|window| window == b"ENCRYPTED") {
+            return Err(KeyError::new("it is encrypted; decrypt it first (openssl pkey -in KEY -out PLAIN)"));
+        }
+        if text.starts_with(b"-----BEGIN OPENSSH") {
+            return Err(KeyError::new("it is an OpenSSH key; make one with openssl genpkey instead"));
+        }
         let (label, der) = pem::decode_vec(text.trim_ascii())
             .map_err(|error| KeyError::new(format!("it is not one block of PEM: {error}")))?;
         let der = Zeroizing::new(der);
@@ -51,12 +58,6 @@ impl PrivateMaterial {
             "PRIVATE KEY" => Self::from_pkcs8(&der),
             "RSA PRIVATE KEY" => Self::from_pkcs1(&der),
             "EC PRIVATE KEY" => Self::from_sec1(&der, None),
-            "ENCRYPTED PRIVATE KEY" => {
-                Err(KeyError::new("it is encrypted; decrypt it first (openssl pkey -in KEY -out PLAIN)"))
-            }
-            "OPENSSH PRIVATE KEY" => {
-                Err(KeyError::new("it is an OpenSSH key; make one with openssl genpkey instead"))
-            }
             "PUBLIC KEY" | "RSA PUBLIC KEY" | "CERTIFICATE" => {
                 Err(KeyError::new("it is a public key, and to sign one needs the private key"))
             }
@@ -96,7 +97,7 @@ impl PrivateMaterial {
             return Err(KeyError::new("its `key_ops` do not have `sign`"));
         }
         let key = match jwk.kty.as_ref() {
-            "RSA" => Self::Rsa(jwk.to_pkcs1()?),
+            "RSA" => Self::from_pkcs1(&jwk.to_pkcs1()?)?,
             "EC" => {
                 let family = match jwk.crv.as_deref() {
                     Some("P-256") => Family::P256,
@@ -186,6 +187,8 @@ impl PrivateMaterial {
         if key.other_prime_infos.is_some() {
             return Err(KeyError::new("RSA keys with more than two primes are not supported"));
         }
+        // The backends refuse weak keys too, but do not say why.
+        KeyMaterial::rsa(key.modulus.as_bytes(), key.public_exponent.as_bytes())?;
         Ok(Self::Rsa(Zeroizing::new(der.to_vec())))
     }
 

@@ -1,5 +1,6 @@
 //! The settings of an issuer, checked.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use super::ring::{KeyRing, MAX_TOKEN_LIFETIME};
 use super::signer::Signer;
 use crate::error::ConfigError;
 use crate::keys::Published;
+use crate::limits::Limits;
 use crate::time::{Clock, SystemClock};
 
 /// What an [`Issuer`] signs with: a [`SigningKey`](crate::SigningKey), a [`KeyRing`], or a [`Signer`] of your own.
@@ -97,8 +99,9 @@ impl IssuerBuilder {
     /// Checks the settings.
     ///
     /// # Errors
-    /// If the issuer or an audience is empty or padded, there is no audience, the lifetime is out of bounds, a claim
-    /// cannot be overridden, or a signer has not exactly one public key with a `kid` and an algorithm.
+    /// If the issuer or an audience is empty or padded, there is no audience, one twice or more than 32, the lifetime is
+    /// out of bounds, the type is no media type, a claim cannot be overridden, or a signer has not exactly one public key
+    /// with a `kid` and an algorithm.
     pub fn build(self) -> Result<Issuer, ConfigError> {
         let unusable = |text: &str| text.is_empty() || text.trim() != text;
         if unusable(&self.issuer) {
@@ -118,6 +121,20 @@ impl IssuerBuilder {
             let problem = format!("{audience:?} is empty or begins or ends with white space");
             return Err(ConfigError::new("audience", problem, "name the service that the tokens are for"));
         }
+        let most = Limits::default().audience_elements;
+        if self.audiences.len() > most {
+            let problem = format!("there are {}, and verifiers take {most} at most", self.audiences.len());
+            return Err(ConfigError::new(
+                "audience",
+                problem,
+                "make several issuers, each for fewer services",
+            ));
+        }
+        let mut names = HashSet::new();
+        if let Some(twice) = self.audiences.iter().find(|audience| !names.insert(*audience)) {
+            let problem = format!("{twice:?} is there twice");
+            return Err(ConfigError::new("audience", problem, "name each service once"));
+        }
         if self.lifetime < Duration::from_secs(1) || self.lifetime > MAX_TOKEN_LIFETIME {
             return Err(ConfigError::new(
                 "lifetime",
@@ -125,7 +142,11 @@ impl IssuerBuilder {
                 "use 1 second to 24 hours; for longer sessions there are refresh tokens",
             ));
         }
-        if unusable(&self.typ) {
+        // 127 bytes: RFC 6838 section 4.2.
+        if self.typ.is_empty()
+            || self.typ.len() > 127
+            || !self.typ.bytes().all(|byte| byte.is_ascii_graphic())
+        {
             return Err(ConfigError::new(
                 "typ",
                 format!("{:?} is no media type", self.typ),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{Problem, SignError};
 use crate::claims::Audience;
 use crate::jose::{Name, Names};
+use crate::limits::Limits;
 use crate::time::UnixTime;
 
 /// A claim that the issuer sets by itself.
@@ -131,7 +132,9 @@ fn check_overrides(found: &Found, own: &OwnClaims<'_>) -> Result<(), SignError> 
     }
     let audience_is_empty =
         || found.audience.as_ref().is_none_or(|audience| audience.iter().all(str::is_empty));
-    if found.own.contains(Own::Audience) && audience_is_empty() {
+    let too_many =
+        || found.audience.as_ref().is_some_and(|a| a.iter().count() > Limits::default().audience_elements);
+    if found.own.contains(Own::Audience) && (audience_is_empty() || too_many()) {
         return Err(Problem::BadValue("aud").into());
     }
     if found.own.contains(Own::Id) && found.id.as_ref().is_none_or(String::is_empty) {
@@ -204,4 +207,109 @@ impl<'de> Deserialize<'de> for Found {
 fn lenient<'de, T: de::DeserializeOwned, A: MapAccess<'de>>(map: &mut A) -> Result<Option<T>, A::Error> {
     let value: serde_json::Value = map.next_value()?;
     Ok(serde_json::from_value(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn own() -> OwnClaims<'static> {
+        OwnClaims {
+            issuer: "https://id",
+            audience: "\"api\"",
+            issued_at: UnixTime::from_secs(1000),
+            expires: UnixTime::from_secs(1600),
+            id: "id".into(),
+        }
+    }
+
+    fn all() -> OwnSet {
+        let mut set = OwnSet::default();
+        Own::ALL.into_iter().filter(|own| *own != Own::Issuer).for_each(|own| set.insert(own));
+        set
+    }
+
+    fn raw(json: &str, overridable: OwnSet) -> Result<String, SignError> {
+        let claims: Box<RawValue> = serde_json::from_str(json).unwrap();
+        write(&claims, &own(), overridable).map(|bytes| String::from_utf8(bytes).unwrap())
+    }
+
+    const OURS: &str = r#""iss":"https://id","aud":"api","iat":1000,"exp":1600,"jti":"id""#;
+
+    #[test]
+    fn the_issuers_claims_stand_first() {
+        for (given, expected) in [
+            ("{}", format!("{{{OURS}}}")),
+            ("{ }", format!("{{{OURS} }}")),
+            (r#" {"sub":"bob"} "#, format!("{{{OURS},\"sub\":\"bob\"}}")),
+            (r#"{ "a": [1, {"iss": "x"}] }"#, format!("{{{OURS}, \"a\": [1, {{\"iss\": \"x\"}}] }}")),
+        ] {
+            let written = raw(given, OwnSet::default()).unwrap();
+            assert_eq!(written, expected);
+            assert!(serde_json::from_str::<Value>(&written).is_ok());
+        }
+        // Everything overridden but `iss`.
+        let written = raw(r#"{"aud":["a"],"exp":1,"iat":0,"jti":"j"}"#, all()).unwrap();
+        assert_eq!(written, r#"{"iss":"https://id","aud":["a"],"exp":1,"iat":0,"jti":"j"}"#);
+    }
+
+    #[test]
+    fn a_name_counts_however_it_is_written() {
+        for (json, name) in [
+            (r#"{"\u0069ss":"evil"}"#, "iss"),
+            (r#"{"i\u0073s":"evil"}"#, "iss"),
+            (r#"{"e\u0078p":9}"#, "exp"),
+            (r#"{"aud":null}"#, "aud"),
+        ] {
+            let error = raw(json, OwnSet::default()).unwrap_err().to_string();
+            assert!(error.contains(&format!("{name:?}")) && error.contains("overridable"), "{error}");
+        }
+        for json in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":2}"#, r#"{"exp":1,"\u0065xp":2}"#] {
+            assert!(raw(json, all()).unwrap_err().to_string().contains("twice"), "{json}");
+        }
+        // Another name is another name.
+        assert!(raw(r#"{"ISS":1,"iss ":2,"\u0000iss":3}"#, OwnSet::default()).is_ok());
+    }
+
+    #[test]
+    fn only_an_object_has_claims() {
+        for claims in [json!(null), json!([]), json!("{}"), json!(1), json!([{"sub": "bob"}])] {
+            let error = write(&claims, &own(), all()).unwrap_err().to_string();
+            assert_eq!(error, "the claims are not a JSON object");
+        }
+        assert!(write(&(), &own(), all()).is_err());
+        assert!(write(&json!({ "aud": vec!["a"; 32] }), &own(), all()).is_ok());
+        assert!(write(&json!({ "aud": vec!["a"; 33] }), &own(), all()).is_err());
+        assert!(write(&Some(json!({})), &own(), all()).is_ok());
+    }
+
+    #[test]
+    fn an_override_stays_within_what_a_verifier_takes() {
+        for (json, word) in [
+            (r#"{"exp":1601}"#, "beyond the lifetime"),
+            (r#"{"exp":1600.5}"#, "beyond the lifetime"),
+            (r#"{"exp":"1600"}"#, "\"exp\""),
+            (r#"{"exp":-1}"#, "\"exp\""),
+            (r#"{"exp":null}"#, "\"exp\""),
+            (r#"{"iat":1001}"#, "\"iat\""),
+            (r#"{"iat":null}"#, "\"iat\""),
+            (r#"{"aud":""}"#, "\"aud\""),
+            (r#"{"aud":[]}"#, "\"aud\""),
+            (r#"{"aud":[""]}"#, "\"aud\""),
+            (r#"{"aud":1}"#, "\"aud\""),
+            (r#"{"jti":""}"#, "\"jti\""),
+            (r#"{"jti":1}"#, "\"jti\""),
+            (r#"{"iss":"https://id"}"#, "\"iss\""),
+        ] {
+            let error = raw(json, all()).unwrap_err().to_string();
+            assert!(error.contains(word), "{json}: {error}");
+        }
+        for json in [r#"{"exp":1600}"#, r#"{"iat":1000}"#, r#"{"aud":["a","b"]}"#, r#"{"jti":"x"}"#] {
+            assert!(raw(json, all()).is_ok(), "{json}");
+            assert!(raw(json, OwnSet::default()).is_err(), "{json}");
+        }
+    }
 }

@@ -109,7 +109,7 @@ impl MetadataBuilder {
     /// The document as a service; mount it at each of [`DocumentService::paths`].
     ///
     /// # Errors
-    /// If the issuer is not an https URL without query and fragment (http only for a loopback host), or a member
+    /// If the issuer is not an https URL without user, query and fragment (http only for a loopback host), or a member
     /// replaces `issuer`.
     pub fn build(self) -> Result<DocumentService, ConfigError> {
         let issuer = self.issuer.issuer();
@@ -161,8 +161,11 @@ fn path_of(issuer: &str) -> Result<String, ConfigError> {
         Some("http") if loopback => {}
         _ => return Err(refused("does not begin with https://")),
     }
-    if uri.query().is_some() || issuer.contains('#') {
+    if issuer.contains(['?', '#']) {
         return Err(refused("has a query or a fragment"));
+    }
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(refused("names a user"));
     }
     Ok(uri.path().trim_end_matches('/').to_owned())
 }

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 EXAMPLES, ISSUE, NODE, CHROMIUM = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), sys.argv[4]
+PICTURES = NODE.parent / "pictures"
 ISSUER, AUDIENCE = "https://id.example.com", "api"
 HMAC = ["HS256", "HS384", "HS512"]
 PUBLIC = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -77,6 +78,15 @@ def get(address, token=None, path="/", **headers):
     if token is not None:
         headers["authorization"] = f"Bearer {token}"
     connection.request("GET", path, headers=headers)
+    response = connection.getresponse()
+    body = response.read()
+    connection.close()
+    return response.status, body
+
+
+def post(address, path, body):
+    connection = http.client.HTTPConnection(address, timeout=30)
+    connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
     response = connection.getresponse()
     body = response.read()
     connection.close()
@@ -206,12 +216,7 @@ def tokens_of_ours(theirs):
                 check(f"{path} of ours, tampered, is refused by PyJWT", "Signature" in verdict, True)
 
         def signed(algorithm, form, key):
-            body = json.dumps({"alg": algorithm, "form": form, "key": key})
-            connection = http.client.HTTPConnection(address, timeout=30)
-            connection.request("POST", "/sign", body, {"content-type": "application/json"})
-            token = connection.getresponse().read().decode()
-            connection.close()
-            return token
+            return post(address, "/sign", {"alg": algorithm, "form": form, "key": key})[1].decode()
 
         for algorithm, jwk in theirs["jose"]["private"].items():
             public = next(k for kind in ["public", "secret"] for k in theirs["jose"][kind] if k["alg"] == algorithm)
@@ -286,6 +291,52 @@ def a_browser():
          "POST /transfer", other, "403 cross_site")
 
 
+def a_login():
+    secret = "the password of the administrator"
+    with tempfile.TemporaryDirectory() as data:
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        settings = {"LOGIN_DIR": data, "ADMIN_PASSWORD": secret, "ACCESS_SECONDS": "12"}
+        with server(EXAMPLES.parent / "login", **settings) as (address, _):
+            seen = json.loads(node("login.mjs", CHROMIUM, f"http://{address}", secret, str(PICTURES)))
+            uri = json.loads(get(address, path="/.well-known/openid-configuration")[1])["jwks_uri"]
+            body = {"username": "carol", "password": "correct horse battery staple"}
+            post(address, "/api/signup", body)
+            token = json.loads(post(address, "/api/login", body)[1])["access_token"]
+            keys = jwt.PyJWKClient(uri)
+            claims = jwt.decode(token, keys.get_signing_key_from_jwt(token), ["ES256"], audience="login-api")
+            check("login: PyJWT verifies its tokens by its key set", claims["preferred_username"], "carol")
+    host = address.split(":")[0]
+    attributes = {"httpOnly": True, "secure": True, "sameSite": "Strict", "path": "/", "domain": host}
+    for what, actual, expected in [
+        ("no error in the page", seen["pageErrors"], []),
+        ("nothing is wider than the screen, desktop and phone", set(seen["overflow"]), {0}),
+        ("sign-up logs in, and the page shows the decoded header", seen["header"], {"alg": "ES256"}),
+        ("and the roles", seen["roles"], ["reader", "writer"]),
+        ("and a countdown", seen["countdown"], True),
+        ("the allowed route", seen["allowed"], 200),
+        ("the forbidden route", seen["forbidden"], 403),
+        ("without cookies", seen["anonymous"], 401),
+        ("markup in a note is text", seen["noteIsText"], True),
+        ("both cookies cannot be read by scripts, and go to this site alone",
+         seen["cookies"], {"__Host-access": attributes, "__Host-refresh": attributes}),
+        ("storage and document.cookie are empty", seen["storage"], {"cookie": "", "local": 0, "session": 0}),
+        ("the page refreshes its token by itself: same session, another refresh token, still allowed",
+         seen["refresh"], {"sameSession": True, "otherRefreshToken": True, "stillAllowed": 200}),
+        ("a reload goes on with the session", seen["reload"], True),
+        ("one note is there before another site posts", seen["notesBefore"], 1),
+        ("another site's forms are refused, and change nothing",
+         seen["otherSite"], {"notes": 403, "login": 403, "logout": 403, "changed": False}),
+        ("a thief's old refresh token is refused", seen["thief"], 400),
+        ("and ends the session", seen["sessionEnded"], True),
+        ("wrong password and unknown user read the same", seen["wrongPassword"], seen["unknownUser"]),
+        ("and say something", len(seen["wrongPassword"]) > 10, True),
+        ("a logout leaves no cookie", seen["cookiesAfterLogout"], 0),
+        ("an access token that was kept is refused after the logout", seen["keptAccessToken"], 401),
+    ]:
+        check(f"login: {what}", actual, expected)
+    print(f"      pictures: {len(list(PICTURES.glob('*.png')))}")
+
+
 # So that the servers are ended whatever ends this program.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 grpc_of_another_maker()
@@ -294,6 +345,7 @@ for maker, made in theirs.items():
     tokens_of_others(maker, made)
 tokens_of_ours(theirs)
 a_browser()
+a_login()
 print_table()
 print(f"{passed} passed, {failed} failed")
 sys.exit(1 if failed else 0)

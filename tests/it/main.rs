@@ -20,7 +20,9 @@ mod generic;
 #[path = "../../examples/greeter/mod.rs"]
 mod greeter;
 mod grpc_service;
+mod guide;
 mod http_client;
+mod issuer;
 mod key_store;
 mod keys;
 mod oracle;

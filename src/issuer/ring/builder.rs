@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::state::{PUBLISHED_MAX_AGE, Schedule};
+use super::state::{KNOWN_BEFORE, Schedule};
 use super::{Inner, KeyRing, Snapshot, keep_up};
 use crate::error::ConfigError;
 use crate::issuer::store::KeyStore;
@@ -15,6 +15,8 @@ use crate::time::{Clock, SystemClock};
 
 /// How often the store is read.
 const READ_EVERY: Duration = Duration::from_secs(60);
+/// The shortest publish lead: a few readings must fit in before the key has to be known.
+const SHORTEST_LEAD: Duration = KNOWN_BEFORE.saturating_add(READ_EVERY.saturating_mul(4));
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The settings of a [`KeyRing`].
@@ -53,7 +55,8 @@ impl KeyRingBuilder {
         self
     }
 
-    /// How long a key is published before it signs: 24 hours unless told, at least 10 minutes.
+    /// How long a key is published before it signs: 24 hours unless told, at least 15 minutes. All replicas
+    /// must have the same; to change it, stop them all.
     ///
     /// Verifiers that keep a key set for longer than this refuse tokens after a rotation, unless they fetch for an
     /// unknown `kid`.
@@ -82,14 +85,14 @@ impl KeyRingBuilder {
                 "use ES256, Ed25519 or RS256",
             ));
         }
-        if lead < 2 * PUBLISHED_MAX_AGE {
+        if lead < SHORTEST_LEAD {
             return Err(ConfigError::new(
                 "publish_lead",
                 format!("{lead:?} is too short"),
-                "use at least 10 minutes: others may keep the published set for 5",
+                "use at least 15 minutes: others may keep the published set for 5, and clocks may differ by 5",
             ));
         }
-        if every.is_some_and(|every| every < 2 * lead) {
+        if every.is_some_and(|every| every < lead.saturating_mul(2)) {
             return Err(ConfigError::new(
                 "rotate_every",
                 format!("{:?} is too short for a publish lead of {lead:?}", every.unwrap_or_default()),

@@ -8,7 +8,7 @@ use super::state::{Private, Ring, RingKey};
 use crate::issuer::signing_key::SigningKey;
 use crate::issuer::store::KeyDocument;
 use crate::jose::Algorithm;
-use crate::keys::KeySet;
+use crate::keys::{Key, KeySet};
 use crate::store_error::StoreError;
 use crate::time::UnixTime;
 
@@ -77,6 +77,13 @@ impl Entry<'_> {
         let public = KeySet::from_jwks(self.public.get()).map_err(|error| error.to_string())?;
         if !public.iter().map(|key| key.kid()).eq([Some(self.kid.as_str())]) {
             return Err("its public half is that of another key".into());
+        }
+        let sound = |key: &Key| {
+            key.algorithm() == Some(algorithm)
+                && key.thumbprint().is_none_or(|thumbprint| thumbprint == self.kid)
+        };
+        if !public.iter().all(sound) {
+            return Err("its public half is not the one that was written".into());
         }
         let private = match self.private {
             None => None,

@@ -12,11 +12,12 @@ use arc_swap::ArcSwap;
 
 pub use self::builder::KeyRingBuilder;
 pub use self::state::KeyState;
+use self::state::{KNOWN_BEFORE, Outcome, Private, Ring, Schedule};
 pub(super) use self::state::{MAX_TOKEN_LIFETIME, PUBLISHED_MAX_AGE};
-use self::state::{Outcome, Private, Ring, Schedule};
 use super::error::{Problem, SignError};
 use super::signing_key::SigningKey;
 use super::store::KeyStore;
+use crate::crash;
 use crate::error::ConfigError;
 use crate::jose::Algorithm;
 use crate::keys::{KeySet, Published};
@@ -40,7 +41,8 @@ const ATTEMPTS: usize = 32;
 /// All replicas that share a [`KeyStore`] have the same ring: whoever comes first makes the next key, the others
 /// find it. A task on the runtime where the ring was opened looks into the store each minute, does what is due, and
 /// ends with the last clone of the ring. A replica that cannot read the store signs on until it could miss a newer
-/// key (the lead less 5 minutes), and then refuses, also to verify. The private half of a retired key is forgotten.
+/// key (the lead less 11 minutes), and then refuses, also to verify. The clocks of replicas may differ by 5 minutes. The
+/// private half of a retired key is forgotten.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -202,7 +204,10 @@ impl KeyRing {
 
     /// A key that another replica adds signs after the lead; whoever has cached our set may use it for a while longer.
     fn is_stale(&self, snapshot: &Snapshot, now: UnixTime) -> bool {
-        now.saturating_since(snapshot.read_at) > self.0.schedule.lead.saturating_sub(PUBLISHED_MAX_AGE)
+        // A clock that was set back far says nothing of how old the reading is.
+        let (forward, back) =
+            (now.saturating_since(snapshot.read_at), snapshot.read_at.saturating_since(now));
+        forward.max(back) > self.0.schedule.lead.saturating_sub(KNOWN_BEFORE)
     }
 
     async fn change<T>(
@@ -214,6 +219,7 @@ impl KeyRing {
         for _ in 0..ATTEMPTS {
             let now = clock.now();
             let before = store.load().await?;
+            crash::point("ring read");
             let mut ring = match &before {
                 Some(document) => document::read(document)?,
                 None if current.load().ring.keys.is_empty() => Ring::default(),
@@ -239,7 +245,9 @@ impl KeyRing {
             };
             ring.revision += 1;
             let after = document::write(&ring)?;
+            crash::point("ring changed");
             if store.compare_and_swap(before, after).await? {
+                crash::point("ring written");
                 self.adopt(ring, now);
                 return Ok(answer);
             }
@@ -251,7 +259,8 @@ impl KeyRing {
     fn adopt(&self, ring: Ring, read_at: UnixTime) {
         let _turn = self.0.adopting.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.0.current.load();
-        if (current.ring.revision, current.read_at) <= (ring.revision, read_at) {
+        // The revision alone decides: a clock that was set back must not make every later reading look old.
+        if current.ring.revision <= ring.revision {
             self.0.published.replace_if_new(&ring.published(read_at));
             self.0.current.store(Arc::new(Snapshot { ring, read_at }));
         }
@@ -275,7 +284,9 @@ async fn keep_up(ring: Weak<Inner>, every: Duration) {
     loop {
         tokio::time::sleep(every).await;
         let Some(ring) = ring.upgrade().map(KeyRing) else { return };
-        if let Err(_error) = ring.refresh().await {
+        // A store that hangs must not end the updates: the next one may succeed.
+        let refreshed = tokio::time::timeout(every, ring.refresh()).await;
+        if let Err(_error) = refreshed.unwrap_or_else(|elapsed| Err(StoreError::new(elapsed))) {
             trace::error!(error = %_error, "the key ring cannot be brought up to date");
         }
     }

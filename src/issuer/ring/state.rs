@@ -18,6 +18,15 @@ pub(crate) const MAX_TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 pub(crate) const PUBLISHED_MAX_AGE: Duration = Duration::from_secs(300);
 /// How far the clocks of replicas may differ.
 pub(super) const CLOCK_DIFFERENCE: Duration = Duration::from_secs(300);
+/// How long a write of the store may take.
+const WRITING: Duration = Duration::from_secs(60);
+/// For so much of the publish lead a replica must know the new key.
+///
+/// Its clock reads up to `CLOCK_DIFFERENCE` less than that of the replica which signs first, the new key was written up
+/// to `WRITING` after the time from which the lead counts, and who fetched the old set uses it for another
+/// `PUBLISHED_MAX_AGE`.
+pub(super) const KNOWN_BEFORE: Duration =
+    PUBLISHED_MAX_AGE.saturating_add(CLOCK_DIFFERENCE).saturating_add(WRITING);
 /// The largest leeway of a verifier.
 const LEEWAY: Duration = Duration::from_secs(300);
 /// How long a key stays published after another one has taken over.
@@ -86,15 +95,19 @@ pub(super) enum Outcome<T> {
 
 impl Ring {
     /// The key that signs at `now`.
-    ///
-    /// A clock that lags behind that of the replica which made the first key takes that key all the same.
     pub(super) fn signing(&self, now: UnixTime) -> Option<&RingKey> {
-        self.keys.iter().rev().find(|key| key.signs_from <= now).or(self.keys.first())
+        self.keys.get(self.signing_index(now)?)
+    }
+
+    /// A clock that lags behind that of the replica which made a key to sign at once (the first one, or one in place of
+    /// another that was revoked) takes that key all the same.
+    fn signing_index(&self, now: UnixTime) -> Option<usize> {
+        let begun = self.keys.iter().rposition(|key| key.signs_from <= now && key.private.is_some());
+        begun.or_else(|| self.keys.iter().position(|key| key.private.is_some()))
     }
 
     pub(super) fn state(&self, index: usize, now: UnixTime) -> KeyState {
-        let signing = self.keys.iter().rposition(|key| key.signs_from <= now).unwrap_or(0);
-        match index.cmp(&signing) {
+        match index.cmp(&self.signing_index(now).unwrap_or(0)) {
             std::cmp::Ordering::Less => KeyState::Retired,
             std::cmp::Ordering::Equal => KeyState::Signing,
             std::cmp::Ordering::Greater => KeyState::Published,
@@ -234,4 +247,233 @@ fn rounded_up(time: UnixTime) -> UnixTime {
 
 fn whole_seconds(time: UnixTime) -> UnixTime {
     UnixTime::from_secs(time.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: u64 = 3600;
+    const SCHEDULE: Schedule = Schedule {
+        algorithm: Algorithm::Ed25519,
+        every: Some(Duration::from_secs(100 * HOUR)),
+        lead: Duration::from_secs(10 * HOUR),
+    };
+    /// 24 hours, the leeway and the difference of clocks.
+    const RETIRED: u64 = 24 * HOUR + 600;
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::from_secs(seconds)
+    }
+
+    fn fresh() -> Option<Private> {
+        let (key, jwk) = SigningKey::generate_jwk(Algorithm::Ed25519).unwrap();
+        Some(Private { key, jwk })
+    }
+
+    /// Whether something changed.
+    fn tick(ring: &mut Ring, seconds: u64) -> bool {
+        match ring.tick(at(seconds), &SCHEDULE, &mut fresh()) {
+            Outcome::Changed(()) => true,
+            Outcome::Unchanged(()) => false,
+            Outcome::NeedsKey => panic!("it has one"),
+        }
+    }
+
+    fn rotate(ring: &mut Ring, seconds: u64) -> String {
+        match ring.rotate(at(seconds), &SCHEDULE, &mut fresh()) {
+            Outcome::Changed(kid) | Outcome::Unchanged(kid) => kid,
+            Outcome::NeedsKey => panic!("it has one"),
+        }
+    }
+
+    fn revoke(ring: &mut Ring, kid: Option<&str>, seconds: u64) -> bool {
+        match ring.revoke(kid, at(seconds), &mut fresh()) {
+            Outcome::Changed(found) | Outcome::Unchanged(found) => found,
+            Outcome::NeedsKey => panic!("it has one"),
+        }
+    }
+
+    /// One letter a key: waiting, signing, retired with and without (`-`) its private half; small if it is not
+    /// published.
+    fn states(ring: &Ring, seconds: u64) -> String {
+        let published = ring.published(at(seconds));
+        let letter = |(index, key): (usize, &RingKey)| {
+            let letter = match (ring.state(index, at(seconds)), &key.private) {
+                (KeyState::Published, Some(_)) => 'W',
+                (KeyState::Signing, Some(_)) => 'S',
+                (KeyState::Retired, Some(_)) => 'R',
+                (KeyState::Retired, None) => '-',
+                (_, None) => '?',
+            };
+            let is_published = published.iter().any(|known| known.kid() == Some(&key.kid));
+            if is_published { letter } else { letter.to_ascii_lowercase() }
+        };
+        ring.keys.iter().enumerate().map(letter).collect()
+    }
+
+    fn kids(ring: &Ring) -> Vec<&str> {
+        ring.keys.iter().map(|key| key.kid.as_str()).collect()
+    }
+
+    #[test]
+    fn the_life_of_a_key_to_the_second() {
+        let mut ring = Ring::default();
+        // Each row: the second, whether that instant changes the document, and what the keys do then.
+        let takes_over = 100 * HOUR;
+        let forgotten = takes_over + 300;
+        let rows = [
+            (0, true, "S"),
+            (1, false, "S"),
+            (90 * HOUR - 1, false, "S"),
+            (90 * HOUR, true, "SW"),
+            (90 * HOUR + 1, false, "SW"),
+            (takes_over - 1, false, "SW"),
+            (takes_over, false, "RS"),
+            (forgotten - 1, false, "RS"),
+            (forgotten, true, "-S"),
+            (takes_over + RETIRED - 1, false, "-S"),
+            (takes_over + RETIRED, true, "S"),
+            (190 * HOUR, true, "SW"),
+            (200 * HOUR, false, "RS"),
+        ];
+        for (seconds, changes, expected) in rows {
+            assert_eq!(tick(&mut ring, seconds), changes, "second {seconds}");
+            assert_eq!(states(&ring, seconds), expected, "second {seconds}");
+        }
+    }
+
+    #[test]
+    fn who_reads_no_more_publishes_and_signs_by_the_clock_alone() {
+        let mut ring = Ring::default();
+        tick(&mut ring, 0);
+        tick(&mut ring, 90 * HOUR);
+        let takes_over = 100 * HOUR;
+        for (seconds, expected) in [
+            (takes_over - 1, "SW"),
+            (takes_over, "RS"),
+            (takes_over + RETIRED - 1, "RS"),
+            (takes_over + RETIRED, "rS"),
+        ] {
+            assert_eq!(states(&ring, seconds), expected, "second {seconds}");
+        }
+        assert_eq!(ring.gone_at(0), Some(at(takes_over + RETIRED)));
+        assert_eq!((ring.gone_at(1), ring.gone_at(2)), (None, None));
+    }
+
+    #[test]
+    fn rotating_again_means_the_key_that_waits() {
+        let mut ring = Ring::default();
+        tick(&mut ring, 0);
+        let next = rotate(&mut ring, 5);
+        assert_eq!(rotate(&mut ring, 6), next);
+        assert_eq!(rotate(&mut ring, 5 + 10 * HOUR - 1), next);
+        assert_eq!(states(&ring, 6), "SW");
+        assert_ne!(rotate(&mut ring, 5 + 10 * HOUR), next);
+        assert_eq!(states(&ring, 5 + 10 * HOUR), "RSW");
+        // The schedule counts from the newest key.
+        assert!(!tick(&mut ring, 5 + 20 * HOUR - 1 - 10 * HOUR));
+        assert!(tick(&mut ring, 5 + 20 * HOUR + 90 * HOUR));
+    }
+
+    #[test]
+    fn without_a_key_at_hand_nothing_changes() {
+        let mut ring = Ring::default();
+        assert!(matches!(ring.tick(at(0), &SCHEDULE, &mut None), Outcome::NeedsKey));
+        tick(&mut ring, 0);
+        let before = kids(&ring).join(" ");
+        assert!(matches!(ring.tick(at(90 * HOUR), &SCHEDULE, &mut None), Outcome::NeedsKey));
+        assert!(matches!(ring.rotate(at(1), &SCHEDULE, &mut None), Outcome::NeedsKey));
+        assert!(matches!(ring.revoke(None, at(1), &mut None), Outcome::NeedsKey));
+        assert_eq!(kids(&ring).join(" "), before);
+    }
+
+    #[test]
+    fn by_hand_means_never_by_itself() {
+        let schedule = Schedule { every: None, ..SCHEDULE };
+        let mut ring = Ring::default();
+        tick(&mut ring, 0);
+        assert!(matches!(ring.tick(at(u32::MAX.into()), &schedule, &mut None), Outcome::Unchanged(())));
+    }
+
+    #[test]
+    fn after_a_long_downtime_the_old_key_signs_until_the_lead_is_over() {
+        let mut ring = Ring::default();
+        tick(&mut ring, 0);
+        let year = 365 * 24 * HOUR;
+        assert_eq!(states(&ring, year), "S");
+        assert!(tick(&mut ring, year));
+        assert_eq!(states(&ring, year), "SW");
+        assert_eq!(states(&ring, year + 10 * HOUR - 1), "SW");
+        assert_eq!(states(&ring, year + 10 * HOUR), "RS");
+        // One that waited all the time signs at once: it was published long before.
+        let then = 2 * year;
+        assert!(tick(&mut ring, then), "the next one is made, the first one dropped");
+        assert_eq!(states(&ring, then), "SW");
+    }
+
+    #[test]
+    fn what_is_revoked_is_gone_and_something_signs() {
+        let ring = || {
+            let mut ring = Ring::default();
+            tick(&mut ring, 0);
+            rotate(&mut ring, 0);
+            rotate(&mut ring, 10 * HOUR);
+            tick(&mut ring, 10 * HOUR + 300);
+            ring
+        };
+        let now = 11 * HOUR;
+        assert_eq!(states(&ring(), now), "-SW");
+        for (index, expected, makes_a_key) in [(0, "SW", false), (1, "-S", false), (2, "-S", false)] {
+            let mut ring = ring();
+            let before: Vec<String> = kids(&ring).into_iter().map(str::to_owned).collect();
+            assert!(revoke(&mut ring, Some(&before[index]), now));
+            assert_eq!(states(&ring, now), expected, "revoked {index}");
+            assert!(!kids(&ring).contains(&before[index].as_str()));
+            let made = kids(&ring).iter().any(|kid| !before.iter().any(|known| known == kid));
+            assert_eq!(made, makes_a_key, "revoked {index}");
+        }
+        // The one that takes over early does so for its successor's schedule too.
+        let mut promoted = ring();
+        let signing = promoted.keys[1].kid.clone();
+        assert!(revoke(&mut promoted, Some(&signing), now));
+        assert_eq!(promoted.keys[1].signs_from, at(now));
+        assert!(!revoke(&mut promoted, Some(&signing), now), "it is gone already");
+        // None waits: a new one signs at once.
+        let last = promoted.keys[1].kid.clone();
+        assert!(revoke(&mut promoted, Some(&last), now));
+        assert_eq!(states(&promoted, now), "-S");
+        let mut all = ring();
+        assert!(revoke(&mut all, None, now));
+        assert_eq!(states(&all, now), "S");
+        assert!(!kids(&ring()).contains(&all.keys[0].kid.as_str()));
+    }
+
+    #[test]
+    fn a_slow_clock_takes_a_key_that_signs_from_later_only_if_there_is_no_other() {
+        let mut ring = Ring::default();
+        tick(&mut ring, 1000);
+        assert_eq!(states(&ring, 700), "S", "the first key, seen by a clock that is behind");
+        rotate(&mut ring, 1000);
+        assert_eq!(states(&ring, 700), "SW");
+        let mut ring = Ring::default();
+        tick(&mut ring, 0);
+        rotate(&mut ring, 0);
+        tick(&mut ring, 10 * HOUR + 300);
+        let signing = ring.keys[1].kid.clone();
+        revoke(&mut ring, Some(&signing), 20 * HOUR);
+        assert_eq!(states(&ring, 20 * HOUR - 300), "-S", "no key of which only the public half is left");
+        assert!(ring.signing(at(20 * HOUR - 300)).unwrap().private.is_some());
+        assert!(Ring::default().signing(at(0)).is_none());
+    }
+
+    #[test]
+    fn the_lead_is_never_shorter_than_said() {
+        let mut ring = Ring::default();
+        tick(&mut ring, 0);
+        let now = at(50).saturating_add(Duration::from_millis(1));
+        ring.rotate(now, &SCHEDULE, &mut fresh());
+        assert_eq!(ring.keys[1].published_at, at(50));
+        assert_eq!(ring.keys[1].signs_from, at(51 + 10 * HOUR));
+    }
 }

@@ -41,18 +41,12 @@ impl CookieSource {
     }
 
     pub(super) fn find<'r>(&self, request: &RequestHead<'r>) -> Result<Option<Found<'r>>, AuthError> {
-        let mut values = Vec::new();
-        // Other cookies may be any bytes; only ours has to be readable.
-        for line in request.headers().get_all(COOKIE) {
-            values.extend(cookies(line).filter_map(|cookie| self.value_of(cookie)));
-        }
-        let token = match values.as_slice() {
+        let token = match values(request.headers(), &self.name).as_slice() {
             [] => return Ok(None),
-            [one] => *one,
+            [one] => readable(one),
             // Another path or domain has set the same name: there is no telling whose token is whose.
             _ => return Err(Reason::MalformedRequest.into()),
         };
-        let token = std::str::from_utf8(token).ok().filter(|token| is_token68(token));
         let token =
             token.ok_or_else(|| AuthError::new(Reason::MalformedRequest).with_cookie(self.clear.clone()))?;
         let clear_cookie = Some(self.clear.clone());
@@ -71,7 +65,7 @@ impl CookieSource {
         headers.remove(COOKIE);
         for line in lines {
             let others: Vec<&[u8]> = cookies(&line)
-                .filter(|cookie| !cookie.is_empty() && self.value_of(cookie).is_none())
+                .filter(|cookie| !cookie.is_empty() && value_of(cookie, &self.name).is_none())
                 .collect();
             if let Some(value) =
                 HeaderValue::from_bytes(&others.join(&b"; "[..])).ok().filter(|value| !value.is_empty())
@@ -80,13 +74,32 @@ impl CookieSource {
             }
         }
     }
+}
 
-    /// The value, if this is our cookie.
-    fn value_of<'c>(&self, cookie: &'c [u8]) -> Option<&'c [u8]> {
-        let mut halves = cookie.splitn(2, |byte| *byte == b'=');
-        let (name, value) = (halves.next()?, halves.next()?);
-        (name.trim_ascii() == self.name.as_bytes()).then(|| value.trim_ascii())
+/// The token of the cookie of this name; `None` if it is absent, stands twice, or is none.
+pub(super) fn only_token<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    match values(headers, name).as_slice() {
+        [one] => readable(one),
+        _ => None,
     }
+}
+
+/// Other cookies may be any bytes; only ours has to be readable.
+fn readable(value: &[u8]) -> Option<&str> {
+    std::str::from_utf8(value).ok().filter(|token| is_token68(token))
+}
+
+/// The values of all cookies of this name.
+fn values<'h>(headers: &'h HeaderMap, name: &str) -> Vec<&'h [u8]> {
+    let lines = headers.get_all(COOKIE).iter();
+    lines.flat_map(cookies).filter_map(|cookie| value_of(cookie, name)).collect()
+}
+
+/// The value, if the cookie is of this name.
+fn value_of<'c>(cookie: &'c [u8], name: &str) -> Option<&'c [u8]> {
+    let mut halves = cookie.splitn(2, |byte| *byte == b'=');
+    let (found, value) = (halves.next()?, halves.next()?);
+    (found.trim_ascii() == name.as_bytes()).then(|| value.trim_ascii())
 }
 
 /// What stands between the semicolons of a line, whatever it is.

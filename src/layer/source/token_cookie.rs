@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use cookie::{Cookie, CookieBuilder, Expiration, SameSite, time};
-use http::HeaderValue;
 use http::header::InvalidHeaderValue;
+use http::{HeaderMap, HeaderValue};
 
 use super::authorization::{is_token_char, is_token68};
-use super::cookie::CookieSource;
+use super::cookie::{CookieSource, only_token};
 use super::csrf::Csrf;
 use super::{Kind, TokenSource};
 use crate::error::ConfigError;
@@ -112,6 +112,27 @@ impl TokenCookie {
     #[must_use]
     pub fn source(&self, csrf: Csrf) -> TokenSource {
         TokenSource(Kind::Cookie(CookieSource::of(self, csrf).into()))
+    }
+
+    /// The token in the cookie of a request, where no layer reads it: a refresh token, at the routes that refresh and log
+    /// out. `None` if the cookie is absent, stands twice, or holds what no token is.
+    ///
+    /// It does not ask whether another site started the request: make such a cookie
+    /// [`same_site_strict`](Self::same_site_strict), and let these routes change nothing else.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+    /// use http::{HeaderMap, HeaderValue, header::COOKIE};
+    /// use tower_jwt_auth::TokenCookie;
+    ///
+    /// let cookie = TokenCookie::new("__Host-refresh")?.same_site_strict();
+    /// let headers = HeaderMap::from_iter([(COOKIE, HeaderValue::from_static("__Host-refresh=abc; theme=dark"))]);
+    /// assert_eq!(cookie.get(&headers), Some("abc"));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn get<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        only_token(headers, &self.name)
     }
 
     /// The value of a `Set-Cookie` header that stores `token` for `max_age`, which is best the token's own lifetime.

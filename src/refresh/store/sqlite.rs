@@ -75,8 +75,9 @@ impl SqliteRefreshStore {
         // SQLite gives the files beside it the same mode.
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(&path).map_err(StoreError::new)?;
-        Self::from_connection(Connection::open(&path).map_err(StoreError::new)?)
+        let named = |error: &dyn fmt::Display| StoreError::new(format!("{}: {error}", path.display()));
+        options.open(&path).map_err(|error| named(&error))?;
+        Self::from_connection(Connection::open(&path).map_err(|error| named(&error))?)
     }
 
     /// Uses a connection that is open already, such as one to the database of the application.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::header::{COOKIE, SET_COOKIE};
-use http::{HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use serde_json::json;
 use tower_jwt_auth::{Csrf, Principal, TokenCookie};
 
@@ -170,4 +170,20 @@ async fn what_is_set_is_found_again_and_cleared_alike_once_it_is_dead() {
         let response = send(&layer, sent_back(&dead)).await;
         assert_eq!((verdict(&response), set_cookie(&response)), ("expired", Some(cookie.clear())));
     }
+}
+
+#[test]
+fn a_request_without_a_layer_is_read_too() {
+    let get = |lines: &[&'static str]| {
+        let lines = lines.iter().map(|line| (COOKIE, HeaderValue::from_static(line)));
+        cookie().get(&HeaderMap::from_iter(lines)).map(str::to_owned)
+    };
+    assert_eq!(get(&["a=b; __Host-access=abc; c=d"]).as_deref(), Some("abc"));
+    assert_eq!(get(&["a=b", "__Host-access=abc"]).as_deref(), Some("abc"));
+    assert_eq!(get(&[]), None);
+    assert_eq!(get(&["__host-access=abc; __Host-access2=abc"]), None, "another name");
+    assert_eq!(get(&["__Host-access=abc; __Host-access=abc"]), None, "twice");
+    assert_eq!(get(&["__Host-access=abc", "__Host-access=def"]), None, "twice, in two lines");
+    assert_eq!(get(&["__Host-access="]), None, "empty, as in a cookie that was cleared");
+    assert_eq!(get(&["__Host-access=a b"]), None, "no token");
 }

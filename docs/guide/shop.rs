@@ -1,0 +1,367 @@
+use std::convert::Infallible;
+use std::error::Error;
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use argon2::Argon2;
+use argon2::password_hash::rand_core::OsRng;
+use argon2::password_hash::{self, PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
+use axum::http::header::SET_COOKIE;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use axum::response::{AppendHeaders, Html};
+use axum::routing::get;
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::json;
+use tower_jwt_auth::Issuer;
+use tower_jwt_auth::Require;
+use tower_jwt_auth::{Csrf, TokenCookie, TokenSource};
+use tower_jwt_auth::{FileKeyStore, KeyRing};
+use tower_jwt_auth::{Jwt, JwtAuthLayer, Verifier};
+use tower_jwt_auth::{RefreshError, RefreshToken, RefreshTokens, Session, SqliteRefreshStore};
+use tracing_subscriber::filter::LevelFilter;
+
+#[derive(Clone)]
+struct User {
+    name: String,
+    roles: Vec<String>,
+    password_hash: String,
+}
+
+/// The users. In memory, to keep this short; yours are a table of your database.
+struct Users {
+    list: Vec<User>,
+    nobodys_hash: String,
+}
+
+#[derive(Deserialize)]
+struct Credentials {
+    username: String,
+    password: String,
+}
+
+impl Users {
+    fn new() -> Result<Self, password_hash::Error> {
+        let user = |name: &str, password, roles: &[&str]| -> Result<User, password_hash::Error> {
+            let roles = roles.iter().copied().map(str::to_owned).collect();
+            Ok(User { name: name.to_owned(), roles, password_hash: hash(password)? })
+        };
+        let list = vec![user("bob", "open sesame", &[])?, user("alice", "wonderland", &["admin"])?];
+        Ok(Self { list, nobodys_hash: hash("the password of nobody")? })
+    }
+
+    fn find(&self, name: &str) -> Option<User> {
+        self.list.iter().find(|user| user.name == name).cloned()
+    }
+
+    /// The user, if there is one of this name and the password is right.
+    async fn check(&self, given: Credentials) -> Option<User> {
+        let user = self.find(&given.username);
+        // Without such a user a hash is checked all the same: how long the answer takes tells no names.
+        let hash = user.as_ref().map_or(&self.nobodys_hash, |user| &user.password_hash).clone();
+        // On a thread where slow work holds up nobody else.
+        let check = tokio::task::spawn_blocking(move || is_right(&given.password, &hash));
+        if check.await.unwrap_or(false) { user } else { None }
+    }
+}
+
+fn hash(password: &str) -> Result<String, password_hash::Error> {
+    let salt = SaltString::generate(&mut OsRng);
+    Ok(Argon2::default().hash_password(password.as_bytes(), &salt)?.to_string())
+}
+
+fn is_right(password: &str, hash: &str) -> bool {
+    let hash = PasswordHash::new(hash);
+    hash.is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+}
+
+#[derive(Clone)]
+struct Shop {
+    users: Arc<Users>,
+    issuer: Issuer,
+    refresh: RefreshTokens,
+    access_cookie: TokenCookie,
+    refresh_cookie: TokenCookie,
+}
+
+async fn login(State(shop): State<Shop>, Json(given): Json<Credentials>) -> Result<Response, StatusCode> {
+    Ok(in_json(&shop, &begin(&shop, given).await?))
+}
+
+async fn open() -> Result<Shop, Box<dyn Error>> {
+    let ring = KeyRing::open(FileKeyStore::new("data/keys.json")).await?;
+    let issuer = Issuer::builder("http://localhost:3000", ring)
+        .audience("shop")
+        .lifetime(Duration::from_secs(300))
+        .build()?;
+    let store = SqliteRefreshStore::open("data/sessions.db")?;
+    let refresh = RefreshTokens::builder(store).idle(SESSION).build()?;
+    shop(issuer, refresh)
+}
+
+fn app(shop: Shop) -> Result<Router, Box<dyn Error>> {
+    // The claim `roles`: a slash, then its name.
+    let verifier = Verifier::<Access>::new(shop.issuer.authority().roles_at("/roles"))?;
+    let auth = JwtAuthLayer::new(verifier)
+        .token_from([TokenSource::bearer(), shop.access_cookie.source(Csrf::same_origin())]);
+    let open = Router::new()
+        .route("/", get(|| async { Html(PAGE) }))
+        .route("/login", post(login))
+        .route("/refresh", post(refresh))
+        .route("/logout", post(logout))
+        .route("/web/login", post(web_login))
+        .route("/web/refresh", post(web_refresh))
+        .route("/web/logout", post(web_logout))
+        .route_service("/.well-known/jwks.json", shop.issuer.jwks_service());
+    let members = Router::new()
+        .route("/me", get(me))
+        .route("/users", get(list_users).route_layer(Require::role("admin")))
+        .route("/logout-everywhere", post(logout_everywhere))
+        .route_layer(auth);
+    Ok(open.merge(members).with_state(shop))
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    // Why a request was refused will be told here, in the log, and never to the client.
+    tracing_subscriber::fmt().with_max_level(LevelFilter::DEBUG).init();
+
+    let app = app(open().await?)?;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    println!("listening on http://localhost:3000");
+    axum::serve(listener, app).await?;
+    Ok(())
+}
+
+#[derive(Deserialize, Serialize)]
+struct Access {
+    /// The subject: whom the token is about.
+    sub: String,
+    roles: Vec<String>,
+    /// The session that the token came from.
+    sid: String,
+}
+
+fn access_token(shop: &Shop, user: &User, session: &Session) -> Result<String, StatusCode> {
+    let (sub, sid) = (user.name.clone(), session.sid().to_owned());
+    shop.issuer.sign(&Access { sub, sid, roles: user.roles.clone() }).map_err(our_fault)
+}
+
+/// 500 for the client, the reason for the log.
+fn our_fault(error: impl Display) -> StatusCode {
+    eprintln!("error: {error}");
+    StatusCode::INTERNAL_SERVER_ERROR
+}
+
+/// Reached only with a good token: without one there is no `Jwt`.
+async fn me(user: Jwt<Access>) -> String {
+    format!("you are {}\n", user.sub)
+}
+
+/// Reached only by admins.
+async fn list_users(State(shop): State<Shop>) -> Json<Vec<String>> {
+    Json(shop.users.list.iter().map(|user| user.name.clone()).collect())
+}
+
+/// How long somebody may stay away without having to log in again: two weeks.
+const SESSION: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// What a login or a refresh yields.
+struct Tokens {
+    access: String,
+    refresh: RefreshToken,
+}
+
+/// Login: checks the password and begins a session.
+async fn begin(shop: &Shop, given: Credentials) -> Result<Tokens, StatusCode> {
+    let user = shop.users.check(given).await.ok_or(StatusCode::UNAUTHORIZED)?;
+    let grant = shop.refresh.begin(&user.name).await.map_err(our_fault)?;
+    Ok(Tokens { access: access_token(shop, &user, &grant.session)?, refresh: grant.token })
+}
+
+/// Refresh: exchanges the refresh token, and looks the user up again.
+async fn renew(shop: &Shop, token: &RefreshToken) -> Result<Tokens, StatusCode> {
+    // `None` would say that there is no such user any more, and end the session.
+    // This list has no errors, hence `Infallible`; a database has.
+    let find = |session: Session| async move { Ok::<_, Infallible>(shop.users.find(session.subject())) };
+    let rotated = shop.refresh.rotate(token, find).await.map_err(not_renewed)?;
+    Ok(Tokens { access: access_token(shop, &rotated.user, &rotated.session)?, refresh: rotated.token })
+}
+
+fn not_renewed(error: RefreshError) -> StatusCode {
+    if error.is_transient() { our_fault(error) } else { StatusCode::UNAUTHORIZED }
+}
+
+fn in_json(shop: &Shop, tokens: &Tokens) -> Response {
+    let answer = json!({
+        "access_token": tokens.access,
+        "token_type": "Bearer",
+        "expires_in": shop.issuer.lifetime().as_secs(),
+        "refresh_token": tokens.refresh.as_str(),
+    });
+    // No cache on the way may keep a token.
+    ([(CACHE_CONTROL, "no-store")], Json(answer)).into_response()
+}
+
+#[derive(Deserialize)]
+struct Presented {
+    refresh_token: RefreshToken,
+}
+
+async fn refresh(State(shop): State<Shop>, Json(given): Json<Presented>) -> Result<Response, StatusCode> {
+    Ok(in_json(&shop, &renew(&shop, &given.refresh_token).await?))
+}
+
+async fn logout(State(shop): State<Shop>, Json(given): Json<Presented>) -> Result<StatusCode, StatusCode> {
+    shop.refresh.end(&given.refresh_token).await.map_err(our_fault)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends the sessions of all devices. Do the same when a password was changed.
+async fn logout_everywhere(State(shop): State<Shop>, user: Jwt<Access>) -> Result<StatusCode, StatusCode> {
+    shop.refresh.end_all(&user.sub).await.map_err(our_fault)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn shop(issuer: Issuer, refresh: RefreshTokens) -> Result<Shop, Box<dyn Error>> {
+    Ok(Shop {
+        users: Arc::new(Users::new()?),
+        issuer,
+        refresh,
+        access_cookie: TokenCookie::new("__Host-access")?,
+        refresh_cookie: TokenCookie::new("__Host-refresh")?.same_site_strict(),
+    })
+}
+
+fn in_cookies(shop: &Shop, tokens: &Tokens) -> Result<impl IntoResponse + use<>, StatusCode> {
+    let access = shop.access_cookie.set(&tokens.access, shop.issuer.lifetime()).map_err(our_fault)?;
+    let refresh = shop.refresh_cookie.set(tokens.refresh.as_str(), SESSION).map_err(our_fault)?;
+    Ok((StatusCode::NO_CONTENT, AppendHeaders([(SET_COOKIE, access), (SET_COOKIE, refresh)])))
+}
+
+/// Ends the session whose refresh token is in the cookie, if there is one.
+async fn end_in_cookie(shop: &Shop, headers: &HeaderMap) -> Result<(), StatusCode> {
+    match shop.refresh_cookie.get(headers) {
+        Some(token) => shop.refresh.end(&token.into()).await.map_err(our_fault),
+        None => Ok(()),
+    }
+}
+
+async fn web_login(
+    State(shop): State<Shop>,
+    headers: HeaderMap,
+    Json(given): Json<Credentials>,
+) -> Result<impl IntoResponse, StatusCode> {
+    let tokens = begin(&shop, given).await?;
+    // The new cookies replace those of an older login, whose session would live on without anybody.
+    end_in_cookie(&shop, &headers).await?;
+    in_cookies(&shop, &tokens)
+}
+
+async fn web_refresh(State(shop): State<Shop>, headers: HeaderMap) -> Result<impl IntoResponse, StatusCode> {
+    let token = shop.refresh_cookie.get(&headers).ok_or(StatusCode::UNAUTHORIZED)?;
+    in_cookies(&shop, &renew(&shop, &token.into()).await?)
+}
+
+async fn web_logout(State(shop): State<Shop>, headers: HeaderMap) -> Result<impl IntoResponse, StatusCode> {
+    end_in_cookie(&shop, &headers).await?;
+    let (access, refresh) = (shop.access_cookie.clear(), shop.refresh_cookie.clear());
+    Ok((StatusCode::NO_CONTENT, AppendHeaders([(SET_COOKIE, access), (SET_COOKIE, refresh)])))
+}
+
+const PAGE: &str = r#"<!doctype html><meta charset="utf-8"><title>shop</title>
+    <form id="login">
+      <input name="username" value="bob"> <input name="password" type="password"> <button>log in</button>
+    </form>
+    <button onclick="ask('GET', '/me')">who am I?</button>
+    <button onclick="ask('GET', '/users')">who is there?</button>
+    <button onclick="ask('POST', '/web/logout')">log out</button>
+    <pre id="log"></pre>
+    <script>
+    const send = (method, path, body) =>
+      fetch(path, { method, body, headers: body ? { "Content-Type": "application/json" } : {} });
+    async function ask(method, path, body) {
+      let answer = await send(method, path, body);
+      // The access token is over: fetch the next one, once, and ask again.
+      if (answer.status === 401 && !path.startsWith("/web/") && (await send("POST", "/web/refresh")).ok)
+        answer = await send(method, path, body);
+      // textContent, never innerHTML: what comes from elsewhere must not become a script here.
+      document.getElementById("log").textContent += `${path}: ${answer.status} ${await answer.text()}\n`;
+    }
+    document.getElementById("login").onsubmit = event => {
+      event.preventDefault();
+      ask("POST", "/web/login", JSON.stringify(Object.fromEntries(new FormData(event.target))));
+    };
+</script>"#;
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::Request;
+    use tower::ServiceExt;
+    use tower_jwt_auth::{MemoryRefreshStore, TestIssuer};
+
+    use super::*;
+
+    fn test_shop(issuer: &TestIssuer) -> Shop {
+        let refresh = RefreshTokens::builder(MemoryRefreshStore::new()).build().unwrap();
+        shop(issuer.issuer(), refresh).unwrap()
+    }
+
+    async fn status(shop: &Shop, request: Request<Body>) -> StatusCode {
+        app(shop.clone()).unwrap().oneshot(request).await.unwrap().status()
+    }
+
+    #[tokio::test]
+    async fn a_handler_greets_its_user() {
+        let issuer = TestIssuer::new("https://test");
+        let bob = issuer.jwt::<Access>(json!({ "sub": "bob", "roles": [], "sid": "1" }));
+        assert_eq!(me(bob).await, "you are bob\n");
+    }
+
+    #[tokio::test]
+    async fn only_admins_list_the_users() {
+        let issuer = TestIssuer::new("https://test");
+        let shop = test_shop(&issuer);
+        let with = |claims| issuer.request(claims).uri("/users").body(Body::empty()).unwrap();
+
+        let nobody = Request::get("/users").body(Body::empty()).unwrap();
+        assert_eq!(status(&shop, nobody).await, StatusCode::UNAUTHORIZED);
+        let bob = with(json!({ "sub": "bob", "roles": [], "sid": "1" }));
+        assert_eq!(status(&shop, bob).await, StatusCode::FORBIDDEN);
+        let alice = with(json!({ "sub": "alice", "roles": ["admin"], "sid": "1" }));
+        assert_eq!(status(&shop, alice).await, StatusCode::OK);
+        let too_late = with(json!({ "sub": "alice", "roles": ["admin"], "sid": "1", "exp": 1_700_000_000 }));
+        assert_eq!(status(&shop, too_late).await, StatusCode::UNAUTHORIZED);
+    }
+
+    #[tokio::test]
+    async fn a_stolen_refresh_token_ends_the_session() {
+        let shop = test_shop(&TestIssuer::new("https://test"));
+        let bob = Credentials { username: "bob".into(), password: "open sesame".into() };
+        let first = begin(&shop, bob).await.unwrap();
+        let second = renew(&shop, &first.refresh).await.unwrap();
+        let third = renew(&shop, &second.refresh).await.unwrap();
+
+        // The first one again: there is a thief.
+        assert_eq!(renew(&shop, &first.refresh).await.err(), Some(StatusCode::UNAUTHORIZED));
+        assert_eq!(renew(&shop, &third.refresh).await.err(), Some(StatusCode::UNAUTHORIZED));
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_is_refused_like_an_unknown_name() {
+        let shop = test_shop(&TestIssuer::new("https://test"));
+        for (username, password) in [("bob", "guess"), ("mallory", "open sesame")] {
+            let given = Credentials { username: username.into(), password: password.into() };
+            assert_eq!(begin(&shop, given).await.err(), Some(StatusCode::UNAUTHORIZED));
+        }
+    }
+}
