@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
+use tower::ServiceExt;
 use tower_jwt_auth::{
     AuthError, Claims, Issuer, KeyDocument, KeyRing, KeyStore, MemoryKeyStore, NowOrLater, Reason,
     StoreError, TestClock, Verifier,
@@ -66,6 +67,15 @@ async fn a_stolen_key_is_refused_by_a_replica_without_its_store() {
     clock.advance(DAY / 2);
     assert!(replica.refresh().await.is_err());
     assert_eq!(forged().await, Err(Reason::KeysUnavailable));
+    let late = tower_jwt_auth::Clock::now(&clock);
+    clock.set(late.saturating_sub(DAY));
+    let published = issuer(&replica).jwks_service().oneshot(http::Request::new(())).await.unwrap();
+    assert_eq!(
+        published.status(),
+        http::StatusCode::SERVICE_UNAVAILABLE,
+        "nobody is told that there are no keys"
+    );
+    clock.set(late);
 
     cut.away.store(false, Ordering::SeqCst);
     replica.refresh().await.unwrap();

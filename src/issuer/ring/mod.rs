@@ -174,7 +174,11 @@ impl KeyRing {
     /// A key of ours may have been withdrawn for so long that no token of it should be taken any more.
     fn trust_none_if_stale(&self) {
         let _turn = self.0.adopting.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.may_lack_a_key() {
+        let current = self.0.current.load_full();
+        if self.is_stale(&current, self.0.clock.now()) {
+            // Until it is read again, also if the clock goes back: the empty set must not be published.
+            let ring = current.ring.clone();
+            self.0.current.store(Arc::new(Snapshot { ring, read_at: UnixTime::default() }));
             self.0.published.replace_if_new(&KeySet::default());
         }
     }
