@@ -135,6 +135,9 @@ impl KeyRing {
     /// arrived, within 5 minutes for verifiers that heed `Cache-Control`. If it was the key that signs, the one that
     /// waits takes over, or a new one does, without a lead. Answers whether there was such a key.
     ///
+    /// Other rings with the same store, also those of other processes, follow within a minute, and take the old tokens
+    /// until then.
+    ///
     /// If the whole store was stolen, use [`KeyRing::revoke_all`].
     ///
     /// # Errors
