@@ -137,8 +137,8 @@ impl KeyRing {
     /// arrived, within 5 minutes for verifiers that heed `Cache-Control`. If it was the key that signs, the one that
     /// waits takes over, or a new one does, without a lead. Answers whether there was such a key.
     ///
-    /// Replicas follow within a minute. One that cannot read the store goes on with the withdrawn key for almost the
-    /// publish lead: stop it.
+    /// Other rings with the same store, also those of other processes, follow within a minute, and take the old tokens
+    /// until then. One that cannot read the store goes on with the withdrawn key for almost the publish lead: stop it.
     ///
     /// If the whole store was stolen, use [`KeyRing::revoke_all`].
     ///
