@@ -154,7 +154,10 @@ impl PrivateMaterial {
                 jwk.qi = secret(key.coefficient.as_bytes());
             }
         }
-        serde_json::to_string(&jwk).ok().map(Zeroizing::new)
+        // Enough at once: a buffer that grows leaves copies of the key behind.
+        let mut json = Zeroizing::new(Vec::with_capacity(JWK_BYTES));
+        serde_json::to_writer(&mut *json, &jwk).ok()?;
+        String::from_utf8(std::mem::take(&mut *json)).ok().map(Zeroizing::new)
     }
 
     pub(crate) const fn family(&self) -> Family {
@@ -236,6 +239,9 @@ impl PrivateMaterial {
         Ok(self)
     }
 }
+
+/// More bytes than the JWK of a new key has; one of RSA with 2,048 bits has 1,700.
+const JWK_BYTES: usize = 4096;
 
 /// The text of a private JWK.
 pub(crate) type JwkText = Zeroizing<String>;
@@ -331,4 +337,20 @@ fn bytes(name: &str, value: &Option<Cow<'_, str>>) -> Result<Zeroizing<Vec<u8>>,
     })?;
     let bytes = decode_vec(text).map(Zeroizing::new);
     bytes.ok_or_else(|| KeyError::new(format!("its `{name}` is not base64url without padding")))
+}
+
+#[cfg(all(test, any(feature = "rust-crypto", feature = "aws-lc-rs")))]
+mod tests {
+    use super::*;
+    use crate::crypto::{PrivateKey, generate};
+
+    #[test]
+    fn the_text_of_a_new_key_is_written_in_one_place() {
+        for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::Ed25519, Algorithm::HS256] {
+            let key = generate(algorithm).unwrap();
+            let (_, public) = PrivateKey::prepare(&key, algorithm).unwrap();
+            let jwk = key.to_jwk(algorithm, &"k".repeat(43), &public).unwrap();
+            assert_eq!(jwk.capacity(), JWK_BYTES, "{algorithm}: it grew from {}", jwk.len());
+        }
+    }
 }

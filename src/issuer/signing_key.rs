@@ -14,7 +14,8 @@ use crate::now_or_later::NowOrLater;
 /// A private key with its one algorithm and its `kid`, prepared once (feature `issuer`).
 ///
 /// The `kid` is the key's thumbprint (RFC 7638) unless the JWK has one, or you set another. The key is wiped from
-/// memory when the last clone goes, and never shown by `Debug`.
+/// memory when the last clone goes (but for HMAC on the backend `rust-crypto`, whose crates do not wipe it), and never
+/// shown by `Debug`.
 ///
 /// ```
 /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {

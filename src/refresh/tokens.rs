@@ -56,9 +56,10 @@ use crate::trace;
 ///
 /// **What the grace means for a thief:** who steals a token and uses it within the grace of its rightful exchange gets the
 /// successor without being noticed at once; likewise if the thief was first and the victim follows within the grace. Both
-/// then hold the same token. It comes to light at the next rotation: the one who comes later than the grace presents an old
-/// token, and the session ends. The grace thus delays detection by one rotation; it does not prevent it. A thief who keeps
-/// using the session while the victim never comes back is stopped by the absolute lifetime, or a logout everywhere.
+/// then hold the same token. It comes to light at the next rotation at which one of them comes later than the grace: that
+/// one presents an old token, and the session ends. A thief who knows when the client refreshes, and each time does so
+/// within the same seconds, is not found; a grace of zero finds that thief too. Whom reuse does not stop, because the thief
+/// keeps in step or the victim never comes back, the absolute lifetime stops, or a logout.
 ///
 /// # Access tokens
 ///

@@ -38,3 +38,4 @@ mod smoke;
 mod sources;
 mod support;
 mod vectors;
+mod withdrawn_keys;

@@ -63,13 +63,17 @@ pub(crate) async fn list(
 }
 
 /// `PUT /api/users/{username}/roles` with an array of roles. Tokens that are out keep the old ones until they are
-/// refreshed.
+/// refreshed, so here the database is asked: who has just lost the right to give rights must not give them to a friend.
 pub(crate) async fn set_roles(
     admin: Allowed<Administer>,
     State(app): State<App>,
     Path(username): Path<String>,
     Input(roles): Input<Vec<Role>>,
 ) -> Result<StatusCode, AppError> {
+    let caller = app.users.by_id(admin.subject().unwrap_or_default()).await?;
+    if !caller.is_some_and(|caller| caller.roles.contains(&Role::Admin)) {
+        return Err(AppError::Forbidden);
+    }
     let name = Username::parse(&username).ok_or(AppError::NotFound)?;
     let user = app.users.by_name(&name).await?.ok_or(AppError::NotFound)?;
     if Some(user.id.as_str()) == admin.subject() {

@@ -116,7 +116,7 @@ mod tests {
     fn settings() {
         assert_eq!(read("PORT", "0").unwrap().port, 0);
         assert_eq!(read("ACCESS_SECONDS", "5").unwrap().access_lifetime, Duration::from_secs(5));
-        assert_eq!(read("LOGIN_DIR", "/tmp/x").unwrap().dir, PathBuf::from("/tmp/x"));
+        assert_eq!(read("LOGIN_DIR", "elsewhere").unwrap().dir, PathBuf::from("elsewhere"));
         let url = read("PUBLIC_URL", "https://login.example.com").unwrap().public_url;
         assert_eq!(url.as_deref(), Some("https://login.example.com"));
         assert_eq!(read("CLIENT_IP_HEADER", "X-Real-IP").unwrap().client_header.unwrap(), "x-real-ip");

@@ -24,6 +24,8 @@ pub enum AppError {
     CrossSite,
     /// The refresh token is unknown, used up, expired or ended.
     SessionOver,
+    /// The caller may not do this any more, whatever the token still says.
+    Forbidden,
     /// What was asked for does not fit what is there.
     Conflict(&'static str),
     /// There is no such thing.
@@ -48,6 +50,7 @@ impl AppError {
                 (StatusCode::BAD_REQUEST, "invalid_grant", "The session is over: log in again.")
             }
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross_site", "This came from another site."),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "You may not do this any more."),
             Self::Conflict(text) => (StatusCode::CONFLICT, "conflict", text),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is no such thing here."),
             Self::TooMany(_) => {

@@ -52,6 +52,12 @@ pub(crate) async fn security_headers(mut response: Response) -> Response {
     response
 }
 
+/// Answers of the API are for one user at one time: no cache keeps them, nor the browser's for the button "back".
+pub(crate) async fn no_store(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 /// Keeps browsers on https, where the application is reached by it.
 pub(crate) async fn https_only(mut response: Response) -> Response {
     let value = HeaderValue::from_static("max-age=31536000");

@@ -153,6 +153,7 @@ impl App {
             .merge(anybody)
             .merge(protected)
             .layer(map_response(error::explain_refusal))
+            .layer(map_response(guard::no_store))
             .layer(from_fn(guard::json_only))
             // For the routes that no token protects: nobody is to be logged in or out by another site.
             .layer(csrf)
@@ -168,11 +169,19 @@ impl App {
     }
 }
 
-/// A directory that only its owner can read, for the keys and the hashes.
+/// A directory that only its owner can read, for the keys and the hashes. One that is there already must not let others put
+/// files into it: whoever brings the database brings the administrator.
 fn make_private_dir(path: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    builder.create(path)?;
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&path.metadata()?.permissions()) & 0o022 != 0 {
+        return Err(std::io::Error::other(
+            "others can put files into this directory; give one that is yours alone",
+        ));
+    }
+    Ok(())
 }

@@ -18,6 +18,10 @@ use crate::error::AppError;
 const PER_ACCOUNT: NonZeroU32 = NonZeroU32::new(5).unwrap();
 /// Attempts a minute from one address, whatever the account: logins and sign-ups.
 const PER_ADDRESS: NonZeroU32 = NonZeroU32::new(30).unwrap();
+/// Bits of the IPv6 network of one host: whoever has one address of it has them all.
+const HOST_BITS: u32 = 64;
+/// Bits of the IPv6 network of one site. It has 65,536 of the former, which must not be as many tries for one account.
+const SITE_BITS: u32 = 48;
 /// How many addresses and accounts are remembered; a table that is full of recent ones lets nobody new in.
 const REMEMBERED: usize = 100_000;
 
@@ -58,7 +62,7 @@ impl Limits {
     /// # Errors
     /// `TooMany` from this address.
     pub fn sign_up(&self, address: IpAddr) -> Result<(), AppError> {
-        self.count(&self.addresses, &network(address))
+        self.count(&self.addresses, &network(address, HOST_BITS))
     }
 
     /// Counts an attempt to log in, whether it will succeed or not.
@@ -66,9 +70,8 @@ impl Limits {
     /// # Errors
     /// `TooMany` from this address, or for this account from this address.
     pub fn log_in(&self, address: IpAddr, username: &str) -> Result<(), AppError> {
-        let network = network(address);
-        self.count(&self.addresses, &network)?;
-        self.count(&self.accounts, &(network, username.to_owned()))
+        self.count(&self.addresses, &network(address, HOST_BITS))?;
+        self.count(&self.accounts, &(network(address, SITE_BITS), username.to_owned()))
     }
 
     fn count<K: Hash + Eq + Clone>(&self, limiter: &Keyed<K>, key: &K) -> Result<(), AppError> {
@@ -84,11 +87,14 @@ impl Limits {
     }
 }
 
-/// An IPv6 network of 64 bits counts as one: whoever has one address of it has them all.
-fn network(address: IpAddr) -> IpAddr {
+/// The network of an IPv6 address that counts as one.
+fn network(address: IpAddr, prefix: u32) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+        IpAddr::V6(address) => {
+            let rest = u128::MAX.checked_shr(prefix).unwrap_or_default();
+            IpAddr::V6((address.to_bits() & !rest).into())
+        }
     }
 }
 
@@ -136,6 +142,15 @@ mod tests {
         clock.advance(Duration::from_nanos(1));
         assert_eq!(wait(limits.log_in(here, "alice")), None);
         assert!(wait(limits.log_in(here, "alice")).is_some(), "one place came free, not five");
+    }
+
+    #[test]
+    fn a_site_has_many_hosts_but_no_more_guesses_for_an_account() {
+        let (limits, _) = limits();
+        let guess = |host: &str| wait(limits.log_in(address(host), "alice")).is_none();
+        let hosts = (0..100).filter(|host| guess(&format!("2001:db8:0:{host:x}::1")));
+        assert_eq!(hosts.count(), 5);
+        assert!(guess("2001:db8:1::1"), "the next /48");
     }
 
     #[test]

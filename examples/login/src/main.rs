@@ -33,6 +33,12 @@ async fn main() -> Result<(), Problem> {
     println!("listening on {local}");
     if url != local {
         println!("to be reached at {url}");
+        if config.client_header.is_none() {
+            eprintln!(
+                "warning: behind a proxy all clients look like one, and share one limit; set CLIENT_IP_HEADER to the \
+                 header in which the proxy names the client"
+            );
+        }
     }
     tokio::spawn(clean_up(app.clone()));
     let service = app.router()?.into_make_service_with_connect_info::<SocketAddr>();

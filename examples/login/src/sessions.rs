@@ -39,9 +39,7 @@ pub(crate) async fn browser_login(
     Input(credentials): Input<Credentials>,
 ) -> Result<Response, AppError> {
     let pair = log_in(&app, client, credentials).await?;
-    if let Some(older) = refresh_cookie(&headers) {
-        app.tokens.refresh.end(&older).await?;
-    }
+    end_all_of(&app.tokens, &headers).await?;
     in_cookies(&app.tokens, &pair)
 }
 
@@ -120,9 +118,7 @@ pub(crate) async fn api_logout(
 
 /// `POST /session/logout`: ends the session, and takes the cookies away.
 pub(crate) async fn browser_logout(State(app): State<App>, headers: HeaderMap) -> Result<Response, AppError> {
-    if let Some(token) = refresh_cookie(&headers) {
-        app.tokens.refresh.end(&token).await?;
-    }
+    end_all_of(&app.tokens, &headers).await?;
     Ok((StatusCode::NO_CONTENT, cleared(&app.tokens)).into_response())
 }
 
@@ -173,13 +169,23 @@ fn cleared(tokens: &Tokens) -> AppendHeaders<[(HeaderName, HeaderValue); 2]> {
     AppendHeaders([(SET_COOKIE, tokens.access_cookie.clear()), (SET_COOKIE, tokens.refresh_cookie.clear())])
 }
 
+/// Ends the sessions whose tokens a browser sends. Of two it is not known which is its own, but neither is to live on.
+async fn end_all_of(tokens: &Tokens, headers: &HeaderMap) -> Result<(), AppError> {
+    for token in refresh_cookies(headers) {
+        tokens.refresh.end(&token).await?;
+    }
+    Ok(())
+}
+
 /// The refresh token of a browser. Two of them are none: there is no telling who has set which.
 fn refresh_cookie(headers: &HeaderMap) -> Option<RefreshToken> {
-    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut ours = lines
-        .flat_map(Cookie::split_parse)
-        .filter_map(Result::ok)
-        .filter(|cookie| cookie.name() == REFRESH_COOKIE);
+    let mut ours = refresh_cookies(headers);
     let first = ours.next()?;
-    ours.next().is_none().then(|| first.value().into())
+    ours.next().is_none().then_some(first)
+}
+
+fn refresh_cookies(headers: &HeaderMap) -> impl Iterator<Item = RefreshToken> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let cookies = lines.flat_map(Cookie::split_parse).filter_map(Result::ok);
+    cookies.filter(|cookie| cookie.name() == REFRESH_COOKIE).map(|cookie| cookie.value().into())
 }

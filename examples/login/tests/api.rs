@@ -73,6 +73,26 @@ async fn roles_decide() {
 }
 
 #[tokio::test]
+async fn who_is_no_administrator_any_more_makes_no_other_one() {
+    let site = Site::start().await;
+    site.sign_up("mallory").await;
+    site.sign_up("friend").await;
+    let (admin, _) = site.log_in("admin").await;
+    let roles = async |token: &str, name: &str, roles: serde_json::Value| {
+        site.with_token("PUT", &format!("/api/users/{name}/roles"), token, Some(roles)).await.status
+    };
+    assert_eq!(roles(&admin, "mallory", json!(["admin"])).await, StatusCode::NO_CONTENT);
+    let (mallory, _) = site.log_in("mallory").await;
+    assert_eq!(roles(&mallory, "friend", json!(["writer"])).await, StatusCode::NO_CONTENT);
+    assert_eq!(roles(&admin, "mallory", json!([])).await, StatusCode::NO_CONTENT);
+    for (name, wanted) in [("friend", json!(["admin"])), ("admin", json!([])), ("mallory", json!(["admin"]))]
+    {
+        assert_eq!(roles(&mallory, name, wanted).await, StatusCode::FORBIDDEN, "{name}");
+    }
+    assert_eq!(roles(&admin, "friend", json!(["reader"])).await, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
 async fn without_a_good_token_there_is_nothing() {
     let site = Site::start().await;
     let (access, _) = site.log_in("admin").await;

@@ -37,6 +37,20 @@ async fn tokens_are_in_cookies_and_nowhere_else() {
 }
 
 #[tokio::test]
+async fn nothing_of_a_user_is_kept_by_a_cache() {
+    let site = Site::start().await;
+    let cookies = site.log_in_from_page("admin").await;
+    for path in ["/api/session", "/api/notes", "/api/users"] {
+        let answer = site.ask("GET", path, &[("cookie", &cookies)], None).await;
+        assert_eq!(
+            (answer.status, &answer.headers["cache-control"]),
+            (StatusCode::OK, &"no-store".parse().unwrap()),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_page_learns_whether_a_refresh_would_help() {
     let site = Site::start().await;
     let cookies = site.log_in_from_page("admin").await;
@@ -67,6 +81,21 @@ async fn refresh_and_logout() {
     assert_eq!((refused.status, refused.error().as_str()), (StatusCode::BAD_REQUEST, "invalid_grant"));
     assert_eq!(refused.cookies(), ["__Host-access=", "__Host-refresh="], "the rest is tidied away");
     assert_eq!(site.post_from_page("/session/logout", "", json!({})).await.status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn a_logout_with_two_tokens_ends_both() {
+    let site = Site::start().await;
+    for planted_first in [false, true] {
+        let cookies = site.log_in_from_page("admin").await;
+        let planted = "__Host-refresh=planted";
+        let tossed =
+            if planted_first { format!("{planted}; {cookies}") } else { format!("{cookies}; {planted}") };
+        let out = site.post_from_page("/session/logout", &tossed, json!({})).await;
+        assert_eq!(out.status, StatusCode::NO_CONTENT);
+        let refreshed = site.post_from_page("/session/refresh", &cookies, json!({})).await;
+        assert_eq!(refreshed.status, StatusCode::BAD_REQUEST, "it said that the session is over");
+    }
 }
 
 #[tokio::test]

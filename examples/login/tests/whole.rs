@@ -12,7 +12,21 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tower_jwt_auth::{SystemClock, TestClock};
 
-use crate::support::{PASSWORD, Site, credentials};
+use crate::support::{PASSWORD, Site, URL, credentials};
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_directory_in_which_others_can_put_a_database_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config { dir: dir.path().to_owned(), ..Config::default() };
+    for (mode, taken) in [(0o1777, false), (0o770, false), (0o755, true)] {
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+        let opened = login::App::open(&config, URL, TestClock::now()).await;
+        assert_eq!(opened.is_ok(), taken, "{mode:o}: {:?}", opened.err().map(|error| error.to_string()));
+    }
+}
 
 #[tokio::test]
 async fn a_restart_keeps_users_keys_and_sessions() {

@@ -20,7 +20,7 @@ use super::store::KeyStore;
 use crate::crash;
 use crate::error::ConfigError;
 use crate::jose::Algorithm;
-use crate::keys::Published;
+use crate::keys::{KeySet, Published};
 use crate::store_error::StoreError;
 use crate::time::{Clock, UnixTime};
 use crate::trace;
@@ -41,7 +41,8 @@ const ATTEMPTS: usize = 32;
 /// All replicas that share a [`KeyStore`] have the same ring: whoever comes first makes the next key, the others
 /// find it. A task on the runtime where the ring was opened looks into the store each minute, does what is due, and
 /// ends with the last clone of the ring. A replica that cannot read the store signs on until it could miss a newer
-/// key (the lead less 11 minutes), and then refuses. The clocks of replicas may differ by 5 minutes. The private half of a retired key is forgotten.
+/// key (the lead less 11 minutes), and then refuses, also to verify. The clocks of replicas may differ by 5 minutes. The
+/// private half of a retired key is forgotten.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -121,7 +122,8 @@ impl KeyRing {
         })
     }
 
-    /// Publishes the next key now; it signs after the publish lead. If one is waiting already, that one is meant.
+    /// Publishes the next key now; it signs after the publish lead. If one is waiting already, that one is meant, and waits
+    /// no longer than that, also if it was made by a clock that ran ahead.
     /// Answers with its `kid`.
     ///
     /// # Errors
@@ -134,6 +136,9 @@ impl KeyRing {
     /// Withdraws a key at once, because it is no longer secret: its tokens are refused wherever the new set has
     /// arrived, within 5 minutes for verifiers that heed `Cache-Control`. If it was the key that signs, the one that
     /// waits takes over, or a new one does, without a lead. Answers whether there was such a key.
+    ///
+    /// Other rings with the same store, also those of other processes, follow within a minute, and take the old tokens
+    /// until then. One that cannot read the store goes on with the withdrawn key for almost the publish lead: stop it.
     ///
     /// If the whole store was stolen, use [`KeyRing::revoke_all`].
     ///
@@ -159,7 +164,23 @@ impl KeyRing {
     /// If the store cannot be read or written, or its document is damaged. The ring goes on as it was.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let schedule = self.0.schedule;
-        self.change(|ring, now, fresh| ring.tick(now, &schedule, fresh)).await
+        let done = self.change(|ring, now, fresh| ring.tick(now, &schedule, fresh)).await;
+        if done.is_err() {
+            self.trust_none_if_stale();
+        }
+        done
+    }
+
+    /// A key of ours may have been withdrawn for so long that no token of it should be taken any more.
+    fn trust_none_if_stale(&self) {
+        let _turn = self.0.adopting.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = self.0.current.load_full();
+        if self.is_stale(&current, self.0.clock.now()) {
+            // Until it is read again, also if the clock goes back: the empty set must not be published.
+            let ring = current.ring.clone();
+            self.0.current.store(Arc::new(Snapshot { ring, read_at: UnixTime::default() }));
+            self.0.published.replace_if_new(&KeySet::default());
+        }
     }
 
     /// The key that signs now.

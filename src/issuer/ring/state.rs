@@ -158,11 +158,16 @@ impl Ring {
         schedule: &Schedule,
         fresh: &mut Option<Private>,
     ) -> Outcome<String> {
+        let signs_from = now.saturating_add(schedule.lead);
         match self.keys.last() {
+            Some(next) if next.signs_from > signs_from.saturating_add(CLOCK_DIFFERENCE) => {
+                // The clock of whoever made it ran ahead; those before it may come from there too.
+                let (kid, signs_from) = (next.kid.clone(), rounded_up(signs_from));
+                self.keys.iter_mut().for_each(|key| key.signs_from = key.signs_from.min(signs_from));
+                Outcome::Changed(kid)
+            }
             Some(next) if next.signs_from > now => Outcome::Unchanged(next.kid.clone()),
-            _ => self
-                .append(now, now.saturating_add(schedule.lead), fresh)
-                .map_or(Outcome::NeedsKey, Outcome::Changed),
+            _ => self.append(now, signs_from, fresh).map_or(Outcome::NeedsKey, Outcome::Changed),
         }
     }
 
@@ -206,11 +211,7 @@ impl Ring {
             kid: kid.clone(),
             algorithm: private.key.algorithm(),
             published_at: whole_seconds(now),
-            signs_from: whole_seconds(match signs_from > now {
-                // Rounded up, so that the lead is never shorter than said.
-                true => signs_from.saturating_add(Duration::from_nanos(999_999_999)),
-                false => now,
-            }),
+            signs_from: if signs_from > now { rounded_up(signs_from) } else { whole_seconds(now) },
             public: private.key.key_set(),
             private: Some(private),
         });
@@ -237,6 +238,11 @@ impl Ring {
         }
         changed
     }
+}
+
+/// So that the lead is never shorter than said.
+fn rounded_up(time: UnixTime) -> UnixTime {
+    whole_seconds(time.saturating_add(Duration::from_nanos(999_999_999)))
 }
 
 fn whole_seconds(time: UnixTime) -> UnixTime {

@@ -56,7 +56,7 @@ impl CookieSource {
     /// # Errors
     /// `cross_site` for a request that must be taken for another site's.
     pub(super) fn check(&self, request: &RequestHead<'_>) -> Result<(), Reason> {
-        self.csrf.check(request)
+        self.csrf.judge(request)
     }
 
     /// Leaves all other cookies.

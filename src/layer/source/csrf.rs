@@ -4,7 +4,7 @@ use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, Method, Uri};
 
 use super::RequestHead;
-use crate::error::ConfigError;
+use crate::error::{AuthError, ConfigError};
 use crate::reason::Reason;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -65,9 +65,32 @@ impl Csrf {
         Self(None)
     }
 
+    /// Judges a request on a route that no layer with a cookie source covers: a login, a logout, a refresh, a form.
+    ///
+    /// A login needs the check as well: a site that logs your user in as somebody else reads what they enter.
+    ///
+    /// ```
+    /// # async fn log_in() {}
+    /// use axum::{Router, extract::Request, http::StatusCode, middleware::{Next, from_fn}, response::Response, routing::post};
+    /// use tower_jwt_auth::Csrf;
+    ///
+    /// async fn same_origin(request: Request, next: Next) -> Result<Response, StatusCode> {
+    ///     Csrf::same_origin().check(&request).map_err(|error| error.reason().status())?;
+    ///     Ok(next.run(request).await)
+    /// }
+    ///
+    /// let app: Router = Router::new().route("/login", post(log_in)).layer(from_fn(same_origin));
+    /// ```
+    ///
     /// # Errors
     /// `cross_site` for a request that must be taken for another site's.
-    pub(super) fn check(&self, request: &RequestHead<'_>) -> Result<(), Reason> {
+    pub fn check<B>(&self, request: &http::Request<B>) -> Result<(), AuthError> {
+        Ok(self.judge(&RequestHead::of(request))?)
+    }
+
+    /// # Errors
+    /// `cross_site` for a request that must be taken for another site's.
+    pub(super) fn judge(&self, request: &RequestHead<'_>) -> Result<(), Reason> {
         let Some(trusted) = &self.0 else { return Ok(()) };
         let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
         if safe && !request.is_upgrade() {
@@ -138,7 +161,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let csrf = Csrf::same_origin().trust("https://friend.example").unwrap();
-        csrf.check(&RequestHead::of(&request.body(()).unwrap()))
+        csrf.judge(&RequestHead::of(&request.body(()).unwrap()))
     }
 
     #[test]
@@ -178,6 +201,14 @@ mod tests {
         ] {
             assert_eq!(post(refused), Err(Reason::CrossSite), "{refused:?}");
         }
+    }
+
+    #[test]
+    fn a_route_without_a_layer_is_judged_alike() {
+        let login = |site| Request::post("/login").header("sec-fetch-site", site).body("{}").unwrap();
+        assert!(Csrf::same_origin().check(&login("same-origin")).is_ok());
+        let refused = Csrf::same_origin().check(&login("cross-site")).unwrap_err();
+        assert_eq!(refused.reason().status(), http::StatusCode::FORBIDDEN);
     }
 
     #[test]

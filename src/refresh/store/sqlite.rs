@@ -51,8 +51,9 @@ const FORGET_RETRIES: &str = "
 /// Keeps sessions in a SQLite database (feature `sqlite`), which several processes of one machine may share.
 ///
 /// It uses one table, `tower_jwt_auth_refresh_1`, so the database may be that of the application. Each change is on the
-/// disk before it is answered (`synchronous=FULL`), and what was deleted is overwritten (`secure_delete`). The database is
-/// put into WAL mode, so it must be on a local disk. Its methods need a tokio runtime; they block its threads for blocking
+/// disk before it is answered (`synchronous=FULL`). What was deleted is overwritten (`secure_delete`), but stays in the
+/// write-ahead log beside the database until [`remove_expired`](RefreshStore::remove_expired), which empties it. The
+/// database is put into WAL mode, so it must be on a local disk. Its methods need a tokio runtime; they block its threads for blocking
 /// work only.
 pub struct SqliteRefreshStore {
     connection: Arc<Mutex<Connection>>,
@@ -60,6 +61,9 @@ pub struct SqliteRefreshStore {
 
 impl SqliteRefreshStore {
     /// Opens the database file, or creates it, readable by its owner only (on Unix).
+    ///
+    /// A file that is there is taken as it is. Keep it where nobody else can put one: who can write to it can make sessions
+    /// for anybody.
     ///
     /// # Errors
     /// If it cannot be opened or created, or is not a SQLite database.
@@ -141,6 +145,20 @@ fn execute(connection: &Connection, sql: &str, params: impl rusqlite::Params) ->
     statement?.execute(params).map_err(StoreError::new)
 }
 
+/// Takes what was deleted out of the write-ahead log too, which `secure_delete` does not reach. It would have the seals of
+/// many rotations one after the other, which lead from an old token to the current one.
+fn empty_log(connection: &Connection) -> Result<(), StoreError> {
+    let others: bool = connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        .map_err(StoreError::new)?;
+    match others {
+        true => {
+            Err(StoreError::new("deleted sessions are still in the log: others read the database; try again"))
+        }
+        false => Ok(()),
+    }
+}
+
 /// The columns of a record, in the order of `INSERT`.
 type Columns = (String, String, i64, Option<i64>, i64, String);
 
@@ -213,7 +231,8 @@ impl RefreshStore for SqliteRefreshStore {
         let now = integer(millis::of(now));
         self.run(move |connection| {
             execute(connection, REMOVE_EXPIRED, [now])?;
-            execute(connection, FORGET_RETRIES, [now]).map(|_| ())
+            execute(connection, FORGET_RETRIES, [now])?;
+            empty_log(connection)
         })
     }
 }

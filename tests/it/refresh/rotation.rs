@@ -104,6 +104,27 @@ async fn the_victim_comes_first() {
     }
 }
 
+/// The price of the grace, and what ends it.
+#[tokio::test]
+async fn a_thief_in_step_with_the_client_is_not_found_until_one_of_them_is_late() {
+    for store in stores() {
+        let world = World::new(store);
+        let mut token = world.login().await;
+        for _ in 0..100 {
+            let of_client = world.rotate(&token).await.unwrap();
+            world.clock.advance(GRACE - MOMENT);
+            let of_thief = world.rotate(&token).await.unwrap();
+            assert_same(&of_client, &of_thief);
+            token = of_client;
+            world.clock.advance(Duration::from_secs(570));
+        }
+        let world = World::with(Arc::clone(&world.store), |settings| settings.grace(Duration::ZERO));
+        let token = world.login().await;
+        world.rotate(&token).await.unwrap();
+        assert_reused(world.rotate(&token).await);
+    }
+}
+
 /// What the grace means for a thief: it delays detection by one rotation.
 #[tokio::test]
 async fn a_thief_within_the_grace_is_found_at_the_next_rotation() {

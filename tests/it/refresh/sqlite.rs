@@ -80,6 +80,32 @@ async fn changes_are_durable_and_the_deleted_is_overwritten() {
     assert_eq!(mode, "wal");
 }
 
+/// With the seals of several rotations a thief could go from an old token to the current one.
+#[tokio::test]
+async fn old_seals_are_in_none_of_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = open(&folder.path().join("sessions.db"));
+    let mut token = world.login().await;
+    let mut seals = Vec::new();
+    for _ in 0..4 {
+        token = world.rotate(&token).await.unwrap();
+        let record = world.store.list("bob".to_owned()).await.unwrap().remove(0);
+        let record = serde_json::to_value(&record).unwrap();
+        seals.push(record["retry"]["sealed"].as_str().unwrap().to_owned());
+    }
+    let found = || {
+        let files = std::fs::read_dir(folder.path()).unwrap().map(|file| std::fs::read(file.unwrap().path()));
+        let bytes = files.collect::<Result<Vec<_>, _>>().unwrap().concat();
+        let stands = |seal: &&String| bytes.windows(seal.len()).any(|window| window == seal.as_bytes());
+        seals.iter().filter(stands).count()
+    };
+    assert!(found() > 0, "the search finds what is there");
+    world.clock.advance(GRACE);
+    world.tokens.remove_expired().await.unwrap();
+    assert_eq!(found(), 0);
+    world.rotate(&token).await.unwrap();
+}
+
 #[test]
 fn what_is_no_database_or_has_another_table_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
