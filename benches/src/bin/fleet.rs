@@ -281,7 +281,10 @@ impl Fleet {
                 self.instances[index].state.dropped();
             }
             Step::Sleep(Some(until)) => {
-                self.at(until.max(now + Duration::from_millis(1)), index, Event::Drive)
+                if self.instances[index].wakes_at.is_none_or(|at| until < at) {
+                    self.instances[index].wakes_at = Some(until);
+                    self.at(until, index, Event::Drive);
+                }
             }
             Step::Sleep(None) => {}
         }
