@@ -291,6 +291,32 @@ def a_browser():
          "POST /transfer", other, "403 cross_site")
 
 
+def a_provider():
+    """npm oidc-provider, whose keys rotate while requests flow to a service that trusts it by discovery."""
+    provider = subprocess.Popen(
+        ["node", NODE / "oidc.mjs"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        issuer = next(line for line in provider.stdout if line.startswith("issuer ")).split()[1]
+        settings = {"JWT_OIDC_ISSUER": issuer, "JWT_AUDIENCE": AUDIENCE, "JWT_ALLOW_HTTP": "1"}
+        with example("resource_server", **settings) as (address, _):
+            provider.stdin.write(f"{address}\n")
+            provider.stdin.flush()
+            seen = json.loads([line for line in provider.stdout if line.startswith("{")][-1])
+    finally:
+        provider.kill()
+        provider.wait()
+    for phase in ["calm", "announced", "unannounced", "settled"]:
+        print(f"      oidc-provider, {phase}: {seen[phase]}")
+    check("oidc-provider: no request is refused in calm", seen["calm"]["refused"], 0)
+    check("oidc-provider: nor through an announced rotation", seen["announced"]["refused"], 0)
+    worst = seen["unannounced"]
+    check("oidc-provider: after an unannounced one, none later than a cooldown and a fetch", worst["lastRefusalAfter"] <= 12, True)
+    check("oidc-provider: what is refused meanwhile is refused with 401", worst["statuses"] in ([], [401]), True)
+    check("oidc-provider: nor after that", seen["settled"]["refused"], 0)
+    check("oidc-provider: fetches of keys in 16 s", seen["keyFetches"] <= 3, True)
+
+
 def a_login():
     secret = "the password of the administrator"
     with tempfile.TemporaryDirectory() as data:
@@ -345,6 +371,7 @@ for maker, made in theirs.items():
     tokens_of_others(maker, made)
 tokens_of_ours(theirs)
 a_browser()
+a_provider()
 a_login()
 print_table()
 print(f"{passed} passed, {failed} failed")
