@@ -259,6 +259,8 @@ pub use refresh::{
 };
 #[cfg(feature = "issuer")]
 pub use store_error::StoreError;
+#[cfg(all(feature = "test-util", feature = "jwks"))]
+pub use test_util::{ProviderFault, TestProvider};
 #[cfg(feature = "test-util")]
 pub use test_util::{TestClock, TestIssuer};
 pub use time::{Clock, SystemClock, UnixTime};
