@@ -3,9 +3,12 @@
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `JWT_ISSUER`, `JWT_AUDIENCE` | what `iss` must be and `aud` must name; both are needed |
+//! | `JWT_ISSUER`, `JWT_AUDIENCE` | what `iss` must be and `aud` must name; both are needed (but see `JWT_OIDC_ISSUER`) |
 //! | `JWT_SECRET` | the secret for HMAC as base64, or `raw:` and then the bytes themselves |
 //! | `JWT_JWKS` | instead: a JWK set, as JSON or as the path of a file; secrets (`oct`) are allowed |
+//! | `JWT_JWKS_URL` | instead: the URL of a JWK set, fetched when the first token comes, and kept up to date |
+//! | `JWT_OIDC_ISSUER` | instead: an issuer whose discovery document says where its keys are; it is `JWT_ISSUER` as well |
+//! | `JWT_ALLOW_HTTP` | `1` allows `http://` in these two for a host that is this very machine |
 //! | `JWT_ALGORITHMS` | the algorithms, separated by commas; else what each key says, and HS256 for `JWT_SECRET` |
 //! | `JWT_LEEWAY` | seconds by which clocks may differ, 30 unless set |
 //! | `PORT` | 3000 unless set; 0 for any |
@@ -16,7 +19,9 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::{Json, Router, routing::get};
-use tower_jwt_auth::{Algorithm, Authority, Claims, Jwt, JwtAuthLayer, KeySet, Refusal, Secret, Verifier};
+use tower_jwt_auth::{
+    Algorithm, Authority, Claims, Jwt, JwtAuthLayer, KeySet, Refusal, RemoteKeys, Secret, Verifier,
+};
 
 #[tokio::main]
 async fn main() -> Result<(), Problem> {
@@ -39,18 +44,40 @@ async fn main() -> Result<(), Problem> {
 }
 
 fn authority() -> Result<Authority, Problem> {
-    let issuer = variable("JWT_ISSUER").ok_or("JWT_ISSUER is not set: name the `iss` of your tokens")?;
+    let discovered = variable("JWT_OIDC_ISSUER");
+    let issuer = match (variable("JWT_ISSUER"), &discovered) {
+        (None, Some(discovered)) => discovered.clone(),
+        (Some(issuer), Some(discovered)) if issuer != *discovered => {
+            return Err("JWT_ISSUER and JWT_OIDC_ISSUER differ: leave out JWT_ISSUER".into());
+        }
+        (issuer, _) => issuer.ok_or("JWT_ISSUER is not set: name the `iss` of your tokens")?,
+    };
     let audience =
         variable("JWT_AUDIENCE").ok_or("JWT_AUDIENCE is not set: name this service as `aud` does")?;
     let names = variable("JWT_ALGORITHMS");
     let names = names.iter().flat_map(|list| list.split(',')).map(str::trim);
     let algorithms = names.map(str::parse).collect::<Result<Vec<Algorithm>, _>>();
     let algorithms = algorithms.map_err(|error| format!("JWT_ALGORITHMS: {error}"))?;
-    let mut authority = match (variable("JWT_SECRET"), variable("JWT_JWKS")) {
-        (Some(secret), None) => Authority::keys(
+    let sources = [
+        ("JWT_SECRET", variable("JWT_SECRET")),
+        ("JWT_JWKS", variable("JWT_JWKS")),
+        ("JWT_JWKS_URL", variable("JWT_JWKS_URL")),
+        ("JWT_OIDC_ISSUER", discovered),
+    ];
+    let mut given = sources.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let (name, value) = given.next().ok_or(
+        "neither JWT_SECRET nor JWT_JWKS is set, nor JWT_JWKS_URL or JWT_OIDC_ISSUER: give one of them",
+    )?;
+    if let Some((other, _)) = given.next() {
+        return Err(format!("both {name} and {other} are set: keep one of them").into());
+    }
+    let mut authority = match (name, value) {
+        ("JWT_SECRET", secret) => Authority::keys(
             secret_keys(&secret, &algorithms).map_err(|error| format!("JWT_SECRET: {error}"))?,
         ),
-        (None, Some(jwks)) => {
+        ("JWT_JWKS_URL", url) => Authority::jwks(remote(url)),
+        ("JWT_OIDC_ISSUER", issuer) => Authority::oidc(remote(issuer)),
+        (_, jwks) => {
             let inline = jwks.trim_start().starts_with('{');
             let json = if inline { Ok(jwks.clone()) } else { std::fs::read_to_string(&jwks) };
             let json = json.map_err(|error| format!("JWT_JWKS: {jwks}: {error}"))?;
@@ -58,8 +85,6 @@ fn authority() -> Result<Authority, Problem> {
             keys.skipped().iter().for_each(|key| eprintln!("JWT_JWKS: not used: {key}"));
             Authority::keys(keys)
         }
-        (None, None) => return Err("neither JWT_SECRET nor JWT_JWKS is set: give one of them".into()),
-        (Some(_), Some(_)) => return Err("both JWT_SECRET and JWT_JWKS are set: keep one of them".into()),
     };
     if !algorithms.is_empty() {
         authority = authority.algorithms(algorithms);
@@ -69,6 +94,14 @@ fn authority() -> Result<Authority, Problem> {
         authority = authority.leeway(Duration::from_secs(seconds));
     }
     Ok(authority.issuer(issuer).audience(audience))
+}
+
+fn remote(url: String) -> RemoteKeys {
+    let keys = RemoteKeys::new(url);
+    match variable("JWT_ALLOW_HTTP").as_deref() {
+        Some("1") => keys.insecure_http_on_loopback(),
+        _ => keys,
+    }
 }
 
 fn secret_keys(text: &str, algorithms: &[Algorithm]) -> Result<KeySet, tower_jwt_auth::ConfigError> {

@@ -100,9 +100,28 @@
 //! a policy refuses everybody with 500. What no layer can cover is a handler that asks for nothing, on a router without
 //! a layer: it is open.
 //!
+//! # Keys from an identity provider
+//!
+//! With the feature `oidc` (or `jwks`, for the URL of a key set):
+//!
+//! ```
+//! # #[cfg(feature = "oidc")]
+//! # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+//! use tower_jwt_auth::{Authority, Claims, Verifier};
+//!
+//! let verifier = Verifier::<Claims>::new(Authority::oidc("https://id.example.com").audience("api"))?;
+//! # Ok(()) }
+//! # #[cfg(not(feature = "oidc"))] fn main() {}
+//! ```
+//!
+//! Nothing is fetched before the first token, which waits for the keys; `verifier.warm().await?` fails at start instead.
+//! After that they are refreshed in the background: a token with a known key never waits. New keys are found by
+//! themselves. While the provider fails, the keys at hand serve for six hours; without any the answer is 503 (or status
+//! 14), never 401. `Verifier::key_health` tells how they are, [`RemoteKeys`] has the settings.
+//!
 //! # What it does not do
 //!
-//! It does not fetch keys. It does not read tokens from form bodies, by design.
+//! It does not read tokens from form bodies, by design.
 //! Encrypted tokens (JWE), nested tokens, unsigned tokens and the JSON serialization are refused by design.
 //!
 //! # With tonic
@@ -178,10 +197,12 @@
 //! | `axum` | [`Jwt`], `Option<Jwt>` and [`Principal`] as extractors | yes |
 //! | `issuer` | [`Issuer`], [`KeyRing`], refresh tokens | |
 //! | `sqlite` | a store of refresh tokens in SQLite, which is compiled in | |
+//! | `jwks` | `Authority::jwks`: keys from the URL of a JWK set, by `reqwest` and rustls | |
+//! | `oidc` | `Authority::oidc`: the same, found by the discovery document of an issuer | |
 //! | `cookie` | [`TokenSource::cookie`], [`TokenCookie`] | |
 //! | `tonic` | `tonic::Status` from an [`AuthError`]; `NamedService` for a wrapped service | |
 //! | `sqlite` | `SqliteRefreshStore`: refresh tokens in SQLite, which is compiled in | |
-//! | `test-util` | [`TestIssuer`] and [`TestClock`]; not for production | |
+//! | `test-util` | [`TestIssuer`] and [`TestClock`], with `jwks` a `TestProvider`; not for production | |
 //! | `tracing` | events: refusals at debug, mistakes in the set-up at error | |
 //! | `full` | all of these but `rust-crypto`, `sqlite` and `test-util` | |
 //!
@@ -261,6 +282,8 @@ pub use refresh::{
 };
 #[cfg(feature = "issuer")]
 pub use store_error::StoreError;
+#[cfg(all(feature = "test-util", feature = "jwks"))]
+pub use test_util::{ProviderFault, TestProvider};
 #[cfg(feature = "test-util")]
 pub use test_util::{TestClock, TestIssuer};
 pub use time::{Clock, SystemClock, UnixTime};

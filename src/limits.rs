@@ -72,9 +72,9 @@ impl Limits {
         self
     }
 
-    /// Keys that are tried for a token without `kid`, or whose `kid` names several: 1 unless told, 1 to 4.
+    /// Keys that are tried for a token whose `kid` does not choose one: 1 unless told, 1 to 4.
     ///
-    /// Each further key costs a whole signature check per refusal.
+    /// Each further key costs a whole signature check per refusal. Keys that share the `kid` are tried up to 4 anyway.
     #[must_use]
     pub const fn keys_tried(mut self, keys: usize) -> Self {
         self.keys_tried = keys;

@@ -4,6 +4,13 @@
 //! random for each issuer and never leave the process. Where a test could not go on, they panic, and say so in
 //! their docs.
 
+#[cfg(feature = "jwks")]
+mod fault;
+#[cfg(feature = "jwks")]
+mod provider;
+#[cfg(feature = "jwks")]
+mod serve;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +25,9 @@ use crate::jose::Algorithm;
 use crate::keys::KeySet;
 use crate::time::{Clock, SystemClock, UnixTime};
 use crate::verify::{Authority, Jwt, Verifier};
+
+#[cfg(feature = "jwks")]
+pub use self::{fault::ProviderFault, provider::TestProvider};
 
 /// An issuer for tests (feature `test-util`): signs any claims with a key of its own.
 ///

@@ -40,6 +40,9 @@ pub(crate) enum NoKey {
     Ambiguous,
 }
 
+/// How many keys of one `kid` are tried: a provider may publish two by mistake, and all of them are its own.
+const SAME_KID: usize = 4;
+
 /// The keys that a token may have been signed with; nearly always one.
 pub(crate) type Candidates<'s> = SmallVec<[&'s PreparedKey; 4]>;
 
@@ -139,10 +142,10 @@ impl PreparedSet {
         Ok(())
     }
 
-    /// The keys that a token with this `kid` and `alg` may have been signed with, at most `limit`.
+    /// The keys that a token with this `kid` and `alg` may have been signed with, at most `limit` if no `kid` chooses.
     ///
     /// # Errors
-    /// If none fits, or more than `limit` do.
+    /// If none fits, or too many do.
     pub(crate) fn candidates(
         &self,
         kid: Option<&str>,
@@ -150,9 +153,11 @@ impl PreparedSet {
         limit: usize,
     ) -> Result<Candidates<'_>, NoKey> {
         let fits = |entry: &&Entry| entry.algorithm.canonical() == algorithm.canonical();
+        let mut limit = limit;
         let found: Candidates<'_> = match kid {
             // A set that names no key leaves nothing to match (and no reason to refuse).
             Some(kid) if self.named => {
+                limit = SAME_KID;
                 let positions = self.by_kid.get(kid).ok_or(NoKey::Unknown)?;
                 let named = positions.iter().filter_map(|position| self.keys.get(*position));
                 named.filter(fits).take(limit + 1).map(|entry| &entry.key).collect()

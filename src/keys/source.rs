@@ -25,6 +25,15 @@ pub(crate) trait KeySource: fmt::Debug + Send + Sync + 'static {
     /// If there are no keys at all and none can be had.
     fn refresh(&self, seen: Generation) -> NowOrLater<Result<bool, Unavailable>>;
 
+    /// Waits for a first set, if there is none yet.
+    ///
+    /// # Errors
+    /// If there are no keys at all and none can be had.
+    #[cfg(feature = "jwks")]
+    fn warm(&self) -> NowOrLater<Result<(), Unavailable>> {
+        NowOrLater::ready(Ok(()))
+    }
+
     /// Whether keys come over the network, so that there may be none yet, and others later.
     fn is_remote(&self) -> bool {
         false

@@ -85,15 +85,14 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             Ok(Outcome::NoKey(authority, seen)) => match self.ask_for_keys(token, authority, seen).into_now()
             {
                 Ok(Ok(true)) => self.with_newer_keys(token),
-                Ok(Ok(false)) => NowOrLater::ready(Err(Reason::UnknownKey.into())),
+                Ok(Ok(false)) => NowOrLater::ready(Err(no_key_of(authority))),
                 Ok(Err(refused)) => NowOrLater::ready(Err(refused)),
                 Err(refresh) => {
                     let (verifier, token) = (self.clone(), token.to_owned());
                     NowOrLater::later(async move {
-                        match refresh.await? {
-                            true => verifier.with_newer_keys(&token).await,
-                            false => Err(Reason::UnknownKey.into()),
-                        }
+                        // Whether there is another set or not: the answer is then that of a second try.
+                        refresh.await?;
+                        verifier.with_newer_keys(&token).await
                     })
                 }
             },
@@ -136,11 +135,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     fn with_newer_keys(&self, token: &str) -> NowOrLater<Result<Jwt<C>, AuthError>> {
         match self.with_keys_at_hand(token) {
             Ok(Outcome::Verified(jwt, authority)) => self.with_checks(jwt, authority),
-            Ok(Outcome::NoKey(authority, _)) => {
-                let empty = authority.keys.load().algorithms.is_empty();
-                let reason = if empty { Reason::KeysUnavailable } else { Reason::UnknownKey };
-                NowOrLater::ready(Err(reason.into()))
-            }
+            Ok(Outcome::NoKey(authority, _)) => NowOrLater::ready(Err(no_key_of(authority))),
             Err(refused) => NowOrLater::ready(Err(refused)),
         }
     }
@@ -256,10 +251,11 @@ impl<C> Verifier<C> {
     /// # Errors
     /// If keys cannot be had: why, and from where. The verifier stays usable, and goes on trying.
     pub async fn warm(&self) -> Result<(), ConfigError> {
-        for authority in &self.core.authorities {
-            let source = authority.keys.source();
-            let (generation, keys) = source.current();
-            if !source.is_remote() || !keys.is_empty() || source.refresh(generation).await.is_ok() {
+        // All at once: whoever is asked begins before it is awaited.
+        let sources = self.core.authorities.iter().map(|authority| authority.keys.source());
+        let warmed: Vec<_> = sources.map(|source| (source, source.warm())).collect();
+        for (source, warmed) in warmed {
+            if warmed.await.is_ok() {
                 continue;
             }
             let health = source.health();
@@ -267,7 +263,7 @@ impl<C> Verifier<C> {
             let why = health
                 .as_ref()
                 .and_then(|health| health.last_error.as_deref())
-                .unwrap_or("no answer in time");
+                .unwrap_or("no answer in time, or no tokio runtime to fetch on");
             return Err(ConfigError::new(
                 "keys",
                 format!("those of {url} cannot be had: {why}"),
@@ -292,6 +288,12 @@ impl<C> Verifier<C> {
     pub(super) fn core(&self) -> &Core {
         &self.core
     }
+}
+
+/// Without a single key to verify with the fault is ours.
+fn no_key_of(authority: &ReadyAuthority) -> AuthError {
+    let none = authority.keys.load().algorithms.is_empty();
+    if none { Reason::KeysUnavailable.into() } else { Reason::UnknownKey.into() }
 }
 
 fn decode_header(encoded: &str, limits: &Limits) -> Result<Scratch, AuthError> {

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use hyper::Method;
 use serde_json::{Value, json};
-use tower_jwt_auth::{Algorithm, Clock, TestIssuer};
+use tower_jwt_auth::{Algorithm, Clock, ProviderFault, TestIssuer, TestProvider};
 
 use crate::greeter::HelloRequest;
 use crate::greeter::greeter_client::GreeterClient;
@@ -27,8 +27,10 @@ fn example(name: &str) -> Command {
         program.display()
     );
     let mut command = Command::new(program);
-    for variable in ["JWT_SECRET", "JWT_JWKS", "JWT_ISSUER", "JWT_AUDIENCE", "JWT_ALGORITHMS", "JWT_LEEWAY"] {
-        command.env_remove(variable);
+    for (variable, _) in std::env::vars_os() {
+        if variable.to_string_lossy().starts_with("JWT_") {
+            command.env_remove(variable);
+        }
     }
     command.env("PORT", "0").stdin(Stdio::null());
     command
@@ -329,6 +331,36 @@ async fn resource_server_obeys_the_leeway() {
     }
 }
 
+#[tokio::test]
+async fn resource_server_fetches_its_keys() {
+    let provider = TestProvider::on_loopback().await;
+    let (issuer, jwks) = (provider.issuer().to_owned(), provider.jwks_url());
+    for variables in [
+        &[("JWT_JWKS_URL", &*jwks), ("JWT_ISSUER", &*issuer)][..],
+        &[("JWT_OIDC_ISSUER", &*issuer), ("JWT_ISSUER", &*issuer)],
+        &[("JWT_OIDC_ISSUER", &*issuer), ("JWT_ISSUER", "")],
+    ] {
+        let variables = [variables, &[("JWT_ALLOW_HTTP", "1"), ("JWT_AUDIENCE", "test")]].concat();
+        let calls = provider.jwks_calls();
+        let server = Running::start(&mut resource_server(&variables));
+        assert_eq!(provider.jwks_calls(), calls, "it starts without the provider");
+        assert_eq!(ask(&server.url, &provider.sign(json!({ "sub": "bob" }))).await.status, 200);
+        let stranger = TestIssuer::new(issuer.as_str()).sign(json!({}));
+        assert_eq!(ask(&server.url, &stranger).await.status, 401);
+        assert_eq!(provider.jwks_calls(), calls + 1);
+    }
+    provider.fails_with(ProviderFault::Status(500));
+    let variables = [
+        ("JWT_OIDC_ISSUER", &*issuer),
+        ("JWT_ISSUER", ""),
+        ("JWT_ALLOW_HTTP", "1"),
+        ("JWT_AUDIENCE", "test"),
+    ];
+    let server = Running::start(&mut resource_server(&variables));
+    let answer = ask(&server.url, &provider.sign(json!({}))).await;
+    assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("5")));
+}
+
 #[test]
 fn resource_server_says_what_is_missing_and_how_to_mend_it() {
     let jwks = issuer().jwks();
@@ -344,6 +376,13 @@ fn resource_server_says_what_is_missing_and_how_to_mend_it() {
         (&[jwks, ("JWT_AUDIENCE", "")], &["JWT_AUDIENCE is not set", "aud"]),
         (&[], &["neither JWT_SECRET nor JWT_JWKS is set", "give one"]),
         (&[jwks, ("JWT_SECRET", SECRET_BASE64)], &["both JWT_SECRET and JWT_JWKS", "keep one"]),
+        (
+            &[jwks, ("JWT_JWKS_URL", "https://id.example.com")],
+            &["both JWT_JWKS and JWT_JWKS_URL", "keep one"],
+        ),
+        (&[("JWT_OIDC_ISSUER", "https://other.example.com")], &["JWT_ISSUER and JWT_OIDC_ISSUER differ"]),
+        (&[("JWT_JWKS_URL", "http://id.example.com"), ("JWT_ALLOW_HTTP", "1")], &["url", "use https"]),
+        (&[("JWT_JWKS_URL", "http://127.0.0.1"), ("JWT_ALLOW_HTTP", "0")], &["url", "is not https"]),
         (&[("JWT_SECRET", "hunter2")], &["JWT_SECRET", "openssl rand"]),
         (&[("JWT_SECRET", "raw:hunter2")], &["JWT_SECRET", "7 bytes", "openssl rand"]),
         (&[("JWT_SECRET", SECRET_BASE64), ("JWT_ALGORITHMS", "HS512")], &["JWT_SECRET", "HS512"]),

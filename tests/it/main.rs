@@ -32,6 +32,7 @@ mod problem;
 mod readiness;
 mod refresh;
 mod reject;
+mod remote;
 mod servers;
 mod services;
 mod smoke;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{AGE, CACHE_CONTROL, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode, Uri};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::error::ConfigError;
 use crate::keys::KeySet;
@@ -36,24 +37,31 @@ pub(super) fn body_of(url: &str, answer: Response<Bytes>) -> Result<(HeaderMap, 
     Err(Failure { why: format!("{url} answered {}{redirect}", head.status.as_u16()), retry_after })
 }
 
+/// Counts the keys of a set without reading them.
+#[derive(Deserialize)]
+struct Count {
+    keys: Vec<IgnoredAny>,
+}
+
 /// Reads a JWK set.
 ///
 /// # Errors
 /// If it is none, has more than `max_keys`, or none of its keys can be used: good keys are never given up for that.
 pub(super) fn keys_of(body: &[u8], max_keys: usize) -> Result<KeySet, Failure> {
     let text = std::str::from_utf8(body).map_err(|_| Failure::new("the JWK set is not UTF-8"))?;
-    let keys = KeySet::from_jwks(text).map_err(|error| Failure::new(error.to_string()))?;
-    let count = keys.len() + keys.skipped().len();
-    if count > max_keys {
-        return Err(Failure::new(format!("the JWK set has {count} keys, more than {max_keys}")));
+    // Before any key is prepared, which takes its time.
+    if let Ok(Count { keys }) = serde_json::from_str(text)
+        && keys.len() > max_keys
+    {
+        return Err(Failure::new(format!("the JWK set has {} keys, more than {max_keys}", keys.len())));
     }
-    Ok(keys)
+    KeySet::from_jwks(text).map_err(|error| Failure::new(error.to_string()))
 }
 
 #[derive(Deserialize)]
 struct Discovery {
-    issuer: String,
-    jwks_uri: String,
+    issuer: Option<String>,
+    jwks_uri: Option<String>,
 }
 
 /// The `jwks_uri` of a discovery document.
@@ -66,15 +74,17 @@ pub(super) fn jwks_uri_of(body: &[u8], issuer: &str, http_on_loopback: bool) -> 
         let (line, column) = (error.line(), error.column());
         Failure::new(format!("the discovery document cannot be read (line {line}, column {column})"))
     })?;
-    if document.issuer != issuer {
-        let found = document.issuer.chars().take(200).collect::<String>();
+    let found = document.issuer.ok_or_else(|| Failure::new("the discovery document has no issuer"))?;
+    if found != issuer {
+        let found = found.chars().take(200).collect::<String>();
         return Err(Failure::new(format!(
             "the discovery document is of the issuer {found:?}, and {issuer:?} is configured; they must be identical"
         )));
     }
-    check_url(&document.jwks_uri, http_on_loopback)
+    let jwks_uri = document.jwks_uri.ok_or_else(|| Failure::new("the discovery document has no jwks_uri"))?;
+    check_url(&jwks_uri, http_on_loopback)
         .map_err(|error| Failure::new(format!("the jwks_uri of the discovery document: {error}")))?;
-    Ok(document.jwks_uri)
+    Ok(jwks_uri)
 }
 
 /// For how long the provider lets an answer be kept.
@@ -96,9 +106,12 @@ pub(super) fn check_url(url: &str, http_on_loopback: bool) -> Result<(), ConfigE
     let refused = |problem: &str, remedy: &str| ConfigError::new("url", format!("{url:?} {problem}"), remedy);
     let uri: Uri =
         url.parse().map_err(|_| refused("is not a URL", "use one such as https://id.example.com"))?;
-    let authority = uri.authority().ok_or_else(|| refused("has no host", "begin with https://"))?;
+    let authority = uri.authority().filter(|authority| !authority.host().is_empty());
+    let authority = authority.ok_or_else(|| refused("has no host", "begin with https://"))?;
     if authority.as_str().contains('@') {
-        return Err(refused("holds credentials", "put them into a header with a client of your own"));
+        // Not said with the URL: it has a password in it.
+        let remedy = "put them into a header with a client of your own (RemoteKeys::fetch)";
+        return Err(ConfigError::new("url", "it holds credentials", remedy));
     }
     if url.contains('#') {
         return Err(refused("has a fragment", "leave it out"));

@@ -13,7 +13,8 @@ pub(super) fn start(source: &Arc<Inner>) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
     if !source.driven.swap(true, Ordering::AcqRel) {
         let driven = Driven(Arc::downgrade(source));
-        runtime.spawn(drive(driven));
+        let mut task = source.task();
+        *task = Some(runtime.spawn(drive(driven)).abort_handle());
     }
 }
 
@@ -23,8 +24,7 @@ struct Driven(Weak<Inner>);
 impl Drop for Driven {
     fn drop(&mut self) {
         if let Some(source) = self.0.upgrade() {
-            source.state().interrupted();
-            source.driven.store(false, Ordering::Release);
+            source.interrupted(std::thread::panicking());
         }
     }
 }
@@ -36,7 +36,7 @@ async fn drive(driven: Driven) {
         let step = source.state().step(now);
         match step {
             Step::Fetch => source.attempt().await,
-            Step::Drop => source.drop_keys(),
+            Step::Drop => source.drop_old_keys(),
             Step::Sleep(until) => {
                 // A day is as good as forever, and no timer overflows.
                 let pause = until.map_or(Duration::from_secs(86_400), |until| until.saturating_sub(now));

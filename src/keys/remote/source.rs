@@ -1,12 +1,13 @@
 //! A source whose keys are fetched: snapshots for those who read, a state machine for those who ask.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
 
 use super::document::{Failure, body_of, jwks_uri_of, keys_of, max_age_of};
 use super::driver;
@@ -23,6 +24,9 @@ use crate::trace;
 const MAX_BODY_BYTES: usize = 256 * 1024;
 const MAX_KEYS: usize = 100;
 const MAX_WAITERS: usize = 1024;
+/// What discovery said is asked again after this, in case an old place goes on answering.
+const DISCOVERED_FOR: Duration = Duration::from_secs(3600);
+const ERROR_CHARS: usize = 500;
 
 pub(super) struct Settings {
     pub(super) url: String,
@@ -41,15 +45,19 @@ pub(super) struct Inner {
     settings: Settings,
     stopwatch: Stopwatch,
     snapshot: ArcSwap<(Generation, KeySet)>,
+    /// The milliseconds since the start at which the keys are too old, for those who read without a lock.
+    unusable_from: AtomicU64,
+    /// Locked while the snapshot is replaced, so that both tell of the same set.
     state: Mutex<State>,
-    /// What discovery said; forgotten when a fetch fails.
-    jwks_uri: Mutex<Option<String>>,
+    /// What discovery said, and when; forgotten when a fetch fails.
+    jwks_uri: Mutex<Option<(Instant, String)>>,
     last_error: Mutex<Option<String>>,
     /// Counts the attempts that have ended, and tells those who wait for one; whether the last one was good.
     attempts: watch::Sender<(u64, bool)>,
     waiters: AtomicUsize,
     pub(super) driven: AtomicBool,
-    /// Woken when somebody asks, and when the source is dropped.
+    task: Mutex<Option<AbortHandle>>,
+    /// Woken when somebody asks.
     pub(super) wake: Arc<Notify>,
 }
 
@@ -58,12 +66,14 @@ impl Remote {
         Self(Arc::new(Inner {
             stopwatch: Stopwatch::start(),
             snapshot: ArcSwap::from_pointee((0, KeySet::default())),
+            unusable_from: AtomicU64::new(u64::MAX),
             state: Mutex::new(State::new(settings.bounds)),
             jwks_uri: Mutex::new(None),
             last_error: Mutex::new(None),
             attempts: watch::Sender::new((0, true)),
             waiters: AtomicUsize::new(0),
             driven: AtomicBool::new(false),
+            task: Mutex::new(None),
             wake: Arc::new(Notify::new()),
             settings,
         }))
@@ -72,16 +82,16 @@ impl Remote {
 
 impl Drop for Remote {
     fn drop(&mut self) {
-        self.0.wake.notify_one();
+        if let Some(task) = self.0.task().take() {
+            task.abort();
+        }
     }
 }
 
 impl KeySource for Remote {
     fn generation(&self) -> Generation {
-        // One load of a flag: a task that ended with its runtime is started again on the present one.
-        if !self.0.driven.load(Ordering::Relaxed) {
-            driver::start(&self.0);
-        }
+        self.0.see_to_the_task();
+        self.0.see_to_the_age();
         self.0.snapshot.load().0
     }
 
@@ -90,34 +100,17 @@ impl KeySource for Remote {
     }
 
     fn refresh(&self, seen: Generation) -> NowOrLater<Result<bool, Unavailable>> {
-        let inner = &self.0;
-        if self.generation() != seen {
-            return NowOrLater::ready(Ok(true));
+        self.ask(seen, self.0.settings.wait)
+    }
+
+    fn warm(&self) -> NowOrLater<Result<(), Unavailable>> {
+        let seen = self.generation();
+        if !self.0.snapshot.load().1.is_empty() {
+            return NowOrLater::ready(Ok(()));
         }
-        let mut attempts = inner.attempts.subscribe();
-        let now = inner.now();
-        let empty = inner.snapshot.load().1.is_empty();
-        let begins = inner.state().ask(if empty { Need::Keys } else { Need::Kid }, now);
-        inner.wake.notify_one();
-        // Nobody to fetch: there is no runtime here.
-        let driven = inner.driven.load(Ordering::Relaxed);
-        let waits = inner.waiters.fetch_add(1, Ordering::Relaxed);
-        let waiter = Waiter(Arc::clone(inner));
-        if !driven || begins > now + inner.settings.wait || waits >= MAX_WAITERS {
-            let last_was_good = attempts.borrow().1;
-            return NowOrLater::ready(if empty || !last_was_good { Err(Unavailable) } else { Ok(false) });
-        }
-        NowOrLater::later(async move {
-            let inner = &waiter.0;
-            let ended = tokio::time::timeout(inner.settings.wait, attempts.changed()).await;
-            if inner.snapshot.load().0 != seen {
-                return Ok(true);
-            }
-            match ended {
-                Ok(Ok(())) if attempts.borrow().1 && !empty => Ok(false),
-                _ => Err(Unavailable),
-            }
-        })
+        // As long as one fetch may take, and a little for its end to be told.
+        let asked = self.ask(seen, self.0.settings.fetch_time + Duration::from_millis(100));
+        NowOrLater::later(async move { asked.await.map(drop) })
     }
 
     fn is_remote(&self) -> bool {
@@ -126,8 +119,9 @@ impl KeySource for Remote {
 
     fn health(&self) -> Option<KeyHealth> {
         let inner = &self.0;
-        let (now, snapshot) = (inner.now(), inner.snapshot.load());
+        inner.see_to_the_age();
         let state = inner.state();
+        let (now, snapshot) = (inner.now(), inner.snapshot.load());
         Some(KeyHealth {
             url: inner.settings.url.clone(),
             kids: kids(&snapshot.1),
@@ -139,6 +133,51 @@ impl KeySource for Remote {
             failures: state.failures(),
             suppressed_refetches: state.suppressed(),
             attempts: inner.attempts.borrow().0,
+        })
+    }
+}
+
+impl Remote {
+    /// Asks for another set than that of generation `seen`, and waits at most `patience` for it.
+    fn ask(&self, seen: Generation, patience: Duration) -> NowOrLater<Result<bool, Unavailable>> {
+        let inner = &self.0;
+        // First, so that no attempt ends unseen between this and the look at the generation.
+        let mut attempts = inner.attempts.subscribe();
+        if self.generation() != seen {
+            return NowOrLater::ready(Ok(true));
+        }
+        let ended_before = attempts.borrow_and_update().0;
+        let now = inner.now();
+        let empty = inner.snapshot.load().1.is_empty();
+        let begins = inner.state().ask(if empty { Need::Keys } else { Need::Kid }, now);
+        inner.wake.notify_one();
+        // Nobody to fetch: there is no runtime here.
+        let driven = inner.driven.load(Ordering::Relaxed);
+        let waits = inner.waiters.fetch_add(1, Ordering::Relaxed);
+        let waiter = Waiter(Arc::clone(inner));
+        if waits >= MAX_WAITERS {
+            return NowOrLater::ready(Err(Unavailable)); // nobody looked, so nobody knows
+        }
+        if !driven || begins > now + patience {
+            let last_was_good = attempts.borrow().1;
+            return NowOrLater::ready(if empty || !last_was_good { Err(Unavailable) } else { Ok(false) });
+        }
+        NowOrLater::later(async move {
+            let inner = &waiter.0;
+            let ended = async {
+                while attempts.borrow_and_update().0 == ended_before && attempts.changed().await.is_ok() {
+                    // Woken without an attempt that ended: its runtime did. This one may go on.
+                    inner.see_to_the_task();
+                }
+            };
+            let ended = tokio::time::timeout(patience, ended).await;
+            if inner.snapshot.load().0 != seen {
+                return Ok(true);
+            }
+            match ended {
+                Ok(()) if attempts.borrow().1 && !empty => Ok(false),
+                _ => Err(Unavailable),
+            }
         })
     }
 }
@@ -161,6 +200,24 @@ impl Inner {
         lock(&self.state)
     }
 
+    pub(super) fn task(&self) -> MutexGuard<'_, Option<AbortHandle>> {
+        lock(&self.task)
+    }
+
+    /// One load of a flag: a task that ended with its runtime is started again on the present one.
+    fn see_to_the_task(self: &Arc<Self>) {
+        if !self.driven.load(Ordering::Acquire) {
+            driver::start(self);
+        }
+    }
+
+    /// The task drops keys in time, but it may have ended with its runtime, or be kept from running.
+    fn see_to_the_age(&self) {
+        if self.unusable_from.load(Ordering::Relaxed) <= millis(self.now()) {
+            self.drop_old_keys();
+        }
+    }
+
     /// One attempt, from its beginning to what all are told of its end.
     pub(super) async fn attempt(&self) {
         self.state().begin(self.now());
@@ -168,14 +225,23 @@ impl Inner {
             Ok(fetched) => fetched,
             Err(_) => Err(Failure::new(format!("no answer within {:?}", self.settings.fetch_time))),
         };
+        self.ended(fetched);
+    }
+
+    fn ended(&self, fetched: Result<(KeySet, Option<Duration>), Failure>) {
         let good = fetched.is_ok();
         match fetched {
             Ok((keys, max_age)) => {
-                self.replace(keys);
                 *lock(&self.last_error) = None;
-                self.state().succeeded(self.now(), max_age, spread());
+                let mut state = self.state();
+                let change = self.replace(keys);
+                state.succeeded(self.now(), max_age, spread());
+                self.unusable_from.store(state.unusable_from().map_or(u64::MAX, millis), Ordering::Relaxed);
+                drop(state);
+                self.tell(change);
             }
             Err(Failure { why, retry_after }) => {
+                let why: String = why.chars().take(ERROR_CHARS).collect();
                 trace::warn!(url = self.settings.url, error = why, "keys cannot be fetched");
                 *lock(&self.jwks_uri) = None;
                 *lock(&self.last_error) = Some(why);
@@ -188,11 +254,29 @@ impl Inner {
         });
     }
 
-    /// The keys are too old.
-    pub(super) fn drop_keys(&self) {
+    /// The task is gone: with its runtime, or since the fetcher panicked, which is a failure like any other.
+    pub(super) fn interrupted(&self, panicked: bool) {
+        if panicked && self.state().is_fetching() {
+            self.ended(Err(Failure::new("the fetcher panicked")));
+        }
+        self.state().interrupted();
+        self.driven.store(false, Ordering::Release);
+        self.attempts.send_modify(|_| ());
+    }
+
+    /// Drops the keys if they are too old.
+    #[cold]
+    pub(super) fn drop_old_keys(&self) {
+        let mut state = self.state();
+        if !state.is_too_old(self.now()) {
+            return;
+        }
+        let change = self.replace(KeySet::default());
+        state.dropped();
+        self.unusable_from.store(u64::MAX, Ordering::Relaxed);
+        drop(state);
         trace::error!(url = self.settings.url, "keys are too old to be trusted; tokens are refused with 503");
-        self.replace(KeySet::default());
-        self.state().dropped();
+        self.tell(change);
     }
 
     async fn load(&self) -> Result<(KeySet, Option<Duration>), Failure> {
@@ -207,14 +291,16 @@ impl Inner {
             return Ok(url.clone());
         }
         let known = lock(&self.jwks_uri).clone();
-        if let Some(known) = known {
+        if let Some((at, known)) = known
+            && self.now() < at + DISCOVERED_FOR
+        {
             return Ok(known);
         }
         // OpenID Connect Discovery section 4.1: a slash at the end is removed first.
         let document = format!("{}/.well-known/openid-configuration", url.trim_end_matches('/'));
         let (_, body) = self.get(&document).await?;
         let jwks_uri = jwks_uri_of(&body, url, *http_on_loopback)?;
-        *lock(&self.jwks_uri) = Some(jwks_uri.clone());
+        *lock(&self.jwks_uri) = Some((self.now(), jwks_uri.clone()));
         Ok(jwks_uri)
     }
 
@@ -228,21 +314,40 @@ impl Inner {
         body_of(url, answer)
     }
 
-    /// Replaces the set as a unit: a key that is not in the new one is gone.
-    fn replace(&self, keys: KeySet) {
+    /// Replaces the set as a unit: a key that is not in the new one is gone. Called with the state locked.
+    fn replace(&self, keys: KeySet) -> Option<Change> {
         let current = self.snapshot.load();
         if current.1.to_public_jwks() == keys.to_public_jwks() {
-            return;
+            return None;
         }
-        let (before, after) = (kids(&current.1), kids(&keys));
+        let change = Change { before: current.1.clone(), after: keys.clone() };
+        self.snapshot.store(Arc::new((current.0 + 1, keys)));
+        Some(change)
+    }
+
+    /// Logs what changed, without a lock: who listens may ask for the health.
+    fn tell(&self, change: Option<Change>) {
+        let Some(Change { before, after }) = change else { return };
+        for _skipped in after.skipped() {
+            trace::warn!(url = self.settings.url, key = %_skipped, "a key is not used");
+        }
+        let (before, after) = (kids(&before), kids(&after));
         for _kid in after.iter().filter(|kid| !before.contains(kid)) {
             trace::info!(url = self.settings.url, kid = _kid, "a key was added");
         }
         for _kid in before.iter().filter(|kid| !after.contains(kid)) {
             trace::info!(url = self.settings.url, kid = _kid, "a key was removed");
         }
-        self.snapshot.store(Arc::new((current.0 + 1, keys)));
     }
+}
+
+struct Change {
+    before: KeySet,
+    after: KeySet,
+}
+
+fn millis(time: Instant) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn kids(keys: &KeySet) -> Vec<String> {

@@ -35,15 +35,22 @@ pub(super) enum Need {
 pub(super) struct State {
     bounds: Bounds,
     held: Option<Held>,
-    fetching: bool,
-    asked_for_keys: bool,
-    asked_for_kid: bool,
+    /// While an attempt runs: what it is for.
+    fetching: Option<Asked>,
+    asked: Asked,
     last_attempt: Option<Instant>,
     failures: u32,
     /// No attempt before this: the back-off, or what the provider asked for.
     not_before: Instant,
     /// How often a fetch for an unknown `kid` was put off.
     suppressed: u64,
+}
+
+/// What somebody needs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    keys: bool,
+    kid: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -68,9 +75,8 @@ impl State {
         Self {
             bounds,
             held: None,
-            fetching: false,
-            asked_for_keys: false,
-            asked_for_kid: false,
+            fetching: None,
+            asked: Asked::default(),
             last_attempt: None,
             failures: 0,
             not_before: Instant::ZERO,
@@ -81,10 +87,10 @@ impl State {
     /// Notes that somebody needs a fetch. Answers when the attempt that will tell begins, `now` if it runs or is due.
     pub(super) fn ask(&mut self, need: Need, now: Instant) -> Instant {
         match need {
-            Need::Keys => self.asked_for_keys = true,
-            Need::Kid => self.asked_for_kid = true,
+            Need::Keys => self.asked.keys = true,
+            Need::Kid => self.asked.kid = true,
         }
-        if self.fetching {
+        if self.is_fetching() {
             return now;
         }
         let begins = self.next_attempt().unwrap_or(now).max(now);
@@ -95,22 +101,21 @@ impl State {
     }
 
     pub(super) fn step(&self, now: Instant) -> Step {
-        if self.held.is_some_and(|held| held.unusable_from <= now) {
+        if self.is_too_old(now) {
             return Step::Drop;
         }
         match self.next_attempt() {
             Some(at) if at <= now => Step::Fetch,
             at => {
-                let dies = self.held.map(|held| held.unusable_from);
+                let dies = self.unusable_from();
                 Step::Sleep(at.into_iter().chain(dies).min())
             }
         }
     }
 
     pub(super) fn begin(&mut self, now: Instant) {
-        self.fetching = true;
+        self.fetching = Some(std::mem::take(&mut self.asked));
         self.last_attempt = Some(now);
-        (self.asked_for_keys, self.asked_for_kid) = (false, false);
     }
 
     /// The fetch brought keys that others may keep for `max_age`. `spread` is from -1 to 1.
@@ -121,14 +126,16 @@ impl State {
         // At 80 % of the lifetime, a tenth earlier or later, so that a fleet does not come all at once.
         let refresh_at = now + lifetime.mul_f64(0.8 + 0.1 * spread.clamp(-1.0, 1.0));
         self.held = Some(Held { since: now, refresh_at, unusable_from: refresh_at + self.bounds.stale });
-        self.fetching = false;
+        self.fetching = None;
+        // Who asked for keys meanwhile has them now. Who asked for a `kid` may have come after the answer was made.
+        self.asked.keys = false;
         self.failures = 0;
         self.not_before = now;
     }
 
     /// The fetch failed. `spread` is from -1 to 1.
     pub(super) fn failed(&mut self, now: Instant, retry_after: Option<Duration>, spread: f64) {
-        self.fetching = false;
+        self.fetching = None;
         let doubled = Bounds::BACK_OFF.start().saturating_mul(1 << self.failures.min(6));
         let back_off = doubled.min(*Bounds::BACK_OFF.end()).mul_f64(1.0 + 0.5 * spread.clamp(-1.0, 1.0));
         let asked = retry_after.unwrap_or_default().min(Bounds::RETRY_AFTER_MAX);
@@ -139,12 +146,28 @@ impl State {
     /// The keys are gone.
     pub(super) fn dropped(&mut self) {
         self.held = None;
-        self.asked_for_keys = true;
+        self.asked.keys = true;
     }
 
-    /// The fetch was given up with its task; it counts as an attempt.
+    /// The fetch, if one ran, was given up with its task. It counts as an attempt, and is still needed.
     pub(super) fn interrupted(&mut self) {
-        self.fetching = false;
+        if let Some(Asked { keys, kid }) = self.fetching.take() {
+            self.asked.keys |= keys;
+            self.asked.kid |= kid;
+        }
+    }
+
+    pub(super) fn is_fetching(&self) -> bool {
+        self.fetching.is_some()
+    }
+
+    /// Whether the keys must not be used any longer.
+    pub(super) fn is_too_old(&self, now: Instant) -> bool {
+        self.unusable_from().is_some_and(|from| from <= now)
+    }
+
+    pub(super) fn unusable_from(&self) -> Option<Instant> {
+        Some(self.held?.unusable_from)
     }
 
     pub(super) fn age(&self, now: Instant) -> Option<Duration> {
@@ -165,13 +188,13 @@ impl State {
 
     /// When the next attempt may begin, if one is wanted.
     fn next_attempt(&self) -> Option<Instant> {
-        if self.fetching {
+        if self.is_fetching() {
             return None;
         }
         let scheduled = self.held.map(|held| held.refresh_at);
-        let first = self.asked_for_keys.then_some(Instant::ZERO);
+        let first = self.asked.keys.then_some(Instant::ZERO);
         let cooled = self.last_attempt.map_or(Instant::ZERO, |last| last + self.bounds.cooldown);
-        let unknown = self.asked_for_kid.then_some(cooled);
+        let unknown = self.asked.kid.then_some(cooled);
         let wanted = [scheduled, first, unknown].into_iter().flatten().min()?;
         Some(wanted.max(self.not_before))
     }
@@ -313,8 +336,13 @@ mod tests {
         state.ask(Need::Keys, s(0));
         state.begin(s(0));
         state.interrupted();
-        assert_eq!(state.ask(Need::Keys, s(1)), s(1));
-        assert_eq!(state.step(s(1)), Step::Fetch);
+        assert_eq!(state.step(s(1)), Step::Fetch, "nobody has to ask again");
+        let mut state = fetched_at(s(0), None);
+        state.ask(Need::Kid, s(3));
+        state.begin(s(10));
+        state.interrupted();
+        assert_eq!(state.step(s(11)), Step::Sleep(Some(s(20))), "it counts for the cooldown");
+        assert_eq!(state.step(s(20)), Step::Fetch);
     }
 
     proptest::proptest! {
@@ -332,15 +360,14 @@ mod tests {
                         Step::Fetch => {
                             *attempts += 1;
                             if state.held.is_none_or(|held| held.refresh_at <= *now) { *scheduled += 1; }
-                            if let Some(since) = asked.take() {
-                                if failing == 0 {
-                                    assert!(*now - since <= BOUNDS.cooldown, "waited from {since:?} to {now:?}");
-                                }
+                            let since = asked.take();
+                            if let Some(since) = since && failing == 0 {
+                                assert!(*now - since <= BOUNDS.cooldown, "waited from {since:?} to {now:?}");
                             }
                             state.begin(*now);
                             let spread = (*attempts % 5) as f64 / 2.0 - 1.0;
-                            if failing > 0 && *attempts % u64::from(failing + 1) != 0 {
-                                state.failed(*now, (*attempts % 7 == 0).then_some(s(20)), spread);
+                            if failing > 0 && !attempts.is_multiple_of(u64::from(failing + 1)) {
+                                state.failed(*now, attempts.is_multiple_of(7).then_some(s(20)), spread);
                             } else {
                                 state.succeeded(*now, None, spread);
                             }

@@ -1,0 +1,203 @@
+//! Every fault over real sockets, against a real axum server under load.
+
+use std::fmt;
+use std::time::Duration;
+
+use axum::{Router, routing::get};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+use tower_jwt_auth::{Authority, Claims, Jwt, JwtAuthLayer, ProviderFault, TestProvider, Verifier};
+
+use super::token;
+use crate::http_client::HttpClient;
+
+async fn serve(verifier: Verifier<Claims>) -> String {
+    let me = |user: Jwt| async move { user.sub.clone().unwrap_or_default() };
+    let app = Router::new().route("/", get(me)).layer(JwtAuthLayer::new(verifier));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+/// Sends a token, and notes what came of it.
+#[derive(Default)]
+struct Requests {
+    sent: u32,
+    refused: u32,
+    delayed: u32,
+}
+
+impl Requests {
+    async fn send(&mut self, client: &HttpClient, url: &str, token: &str) -> u16 {
+        let start = Instant::now();
+        let answer = client.get(url, &[("authorization", &format!("Bearer {token}"))]).await;
+        self.sent += 1;
+        self.refused += u32::from(answer.status != 200);
+        self.delayed += u32::from(start.elapsed() > Duration::from_millis(50));
+        answer.status.as_u16()
+    }
+}
+
+struct Row {
+    fault: String,
+    known: Requests,
+    new: Requests,
+    calls: u64,
+    seconds: u64,
+    recovery: Duration,
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { fault, known, new, calls, recovery, .. } = self;
+        write!(f, "{fault:<24} {:>6} {:>8} {:>8} ", known.sent, known.refused, known.delayed)?;
+        write!(
+            f,
+            "{:>6} {:>8} {:>8} {calls:>6} {:>9.1}",
+            new.sent,
+            new.refused,
+            new.delayed,
+            recovery.as_secs_f64()
+        )
+    }
+}
+
+/// A provider, and a verifier that has its keys.
+async fn world() -> (TestProvider, Verifier<Claims>) {
+    let provider = TestProvider::on_loopback().await;
+    let keys = provider.jwks_keys().cooldown(Duration::from_secs(5)).fetch_time(Duration::from_secs(1));
+    let authority =
+        Authority::jwks(keys.wait(Duration::from_secs(1))).issuer(provider.issuer()).audience("test");
+    let verifier = Verifier::<Claims>::new(authority).unwrap();
+    // On a machine that is busy a second may be too short.
+    while verifier.warm().await.is_err() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    (provider, verifier)
+}
+
+/// Load on a server whose provider rotates without a word and fails in this way until a fetch has met the failure.
+async fn under_load(fault: ProviderFault, (provider, verifier): (TestProvider, Verifier<Claims>)) -> Row {
+    let (start, calls) = (Instant::now(), provider.jwks_calls());
+    let (url, client) = (serve(verifier.clone()).await, HttpClient::http1());
+    let old = token(&provider);
+    provider.fails_with(fault.clone());
+    provider.rotate();
+    let new = token(&provider);
+    let (mut row_known, mut row_new) = (Requests::default(), Requests::default());
+    let mut pace = tokio::time::interval(Duration::from_millis(20));
+    let mut healed: Option<Instant> = None;
+    let recovery = loop {
+        pace.tick().await;
+        row_known.send(&client, &url, &old).await;
+        let status = row_new.send(&client, &url, &new).await;
+        assert!([200, 401, 503].contains(&status), "{fault:?}: {status}");
+        if status == 200 {
+            break healed.map_or(Duration::ZERO, |healed| healed.elapsed());
+        }
+        if healed.is_none() && verifier.key_health()[0].attempts > 1 {
+            assert!(verifier.key_health()[0].last_error.is_some(), "{fault:?}");
+            provider.heals();
+            healed = Some(Instant::now());
+        }
+        assert!(start.elapsed() < Duration::from_secs(120), "{fault:?}: it does not recover");
+    };
+    for _ in 0..20 {
+        assert_eq!(row_new.send(&client, &url, &new).await, 200, "{fault:?}");
+        row_known.send(&client, &url, &old).await;
+    }
+    Row {
+        fault: format!("{fault:?}"),
+        known: row_known,
+        new: row_new,
+        calls: provider.jwks_calls() - calls,
+        seconds: start.elapsed().as_secs() + 1,
+        recovery,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_under_load() {
+    use ProviderFault::*;
+    let faults = [
+        Status(500),
+        RetryAfter(429, 2),
+        RetryAfter(503, 2),
+        Stall,
+        HangUp,
+        SlowDrip,
+        TruncatedBody,
+        HugeBody,
+        Garbage,
+        Redirect,
+        EmptySet,
+        TooManyKeys,
+        OnlyOddKeys,
+        OddKeys,
+        DuplicateKid,
+    ];
+    let mut worlds = Vec::new();
+    for fault in faults {
+        worlds.push((fault, world().await));
+    }
+    let rows: Vec<_> =
+        worlds.into_iter().map(|(fault, world)| tokio::spawn(under_load(fault, world))).collect();
+    println!(
+        "{:<24} {:>6} {:>8} {:>8} {:>6} {:>8} {:>8} {:>6} {:>9}",
+        "fault", "known", "refused", "> 50 ms", "new", "refused", "> 50 ms", "calls", "recovery"
+    );
+    for row in rows {
+        let row = row.await.unwrap();
+        println!("{row}");
+        assert_eq!(row.known.refused, 0, "{row}");
+        assert!(row.calls <= 1 + row.seconds.div_ceil(5), "{row}");
+    }
+}
+
+/// A fresh server while the provider fails: 503, over the whole way from socket to socket.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_at_a_cold_start() {
+    use ProviderFault::*;
+    let cases = [
+        (Status(500), 503),
+        (RetryAfter(429, 2), 503),
+        (Stall, 503),
+        (HangUp, 503),
+        (SlowDrip, 503),
+        (TruncatedBody, 503),
+        (HugeBody, 503),
+        (Garbage, 503),
+        (Redirect, 503),
+        (EmptySet, 503),
+        (TooManyKeys, 503),
+        (OnlyOddKeys, 503),
+        (WrongIssuer, 503),
+        (NoJwksUri, 503),
+        (JwksUri("http://id.example.com/jwks.json".to_owned()), 503),
+        (OddKeys, 200),
+        (DuplicateKid, 200),
+    ];
+    let rows: Vec<_> = cases
+        .into_iter()
+        .map(|(fault, expected)| {
+            tokio::spawn(async move {
+                let provider = TestProvider::on_loopback().await;
+                provider.fails_with(fault.clone());
+                // Who is refused is refused at the end of the wait; who is not need not wait for it.
+                let wait = if expected == 200 { 10 } else { 2 };
+                let keys = provider.oidc_keys().wait(Duration::from_secs(wait));
+                let url = serve(Verifier::new(Authority::oidc(keys).audience("test")).unwrap()).await;
+                let bearer = format!("Bearer {}", token(&provider));
+                let client = HttpClient::http1();
+                let answer = client.get(&url, &[("authorization", &bearer)]).await;
+                assert_eq!(answer.status.as_u16(), expected, "{fault:?}");
+                assert_eq!(answer.header("retry-after").is_some(), expected == 503, "{fault:?}");
+                assert_eq!(answer.header("www-authenticate"), None);
+            })
+        })
+        .collect();
+    for row in rows {
+        row.await.unwrap();
+    }
+}

@@ -1,0 +1,111 @@
+//! What is wrong with a URL or a setting is said when the verifier is built.
+
+use std::time::Duration;
+
+use tower_jwt_auth::{Authority, Claims, RemoteKeys, Verifier};
+
+fn by_url(keys: RemoteKeys) -> Result<Verifier<Claims>, String> {
+    Verifier::new(Authority::jwks(keys).issuer("i").audience("a")).map_err(|error| error.to_string())
+}
+
+fn by_discovery(keys: RemoteKeys) -> Result<Verifier<Claims>, String> {
+    Verifier::new(Authority::oidc(keys).audience("a")).map_err(|error| error.to_string())
+}
+
+#[test]
+fn keys_come_by_https_alone() {
+    for (url, words) in [
+        ("", &["is not a URL", "https://id.example.com"][..]),
+        ("id.example.com", &["is not https"]),
+        ("/jwks.json", &["has no host", "https://"]),
+        ("https://", &["is not a URL"]),
+        ("https://:443/", &["has no host"]),
+        ("https://id.example.com/a b", &["is not a URL"]),
+        ("http://id.example.com", &["is not https", "use https"]),
+        ("http://10.0.0.1", &["is not https", "use https"]),
+        ("ftp://id.example.com", &["is not https"]),
+        ("http://localhost:8080", &["insecure_http_on_loopback()"]),
+        ("http://127.0.0.1:8080", &["insecure_http_on_loopback()"]),
+        ("http://[::1]:8080", &["insecure_http_on_loopback()"]),
+        ("https://user:hunter2@id.example.com", &["holds credentials", "header"]),
+        ("https://token@id.example.com", &["holds credentials"]),
+        ("https://id.example.com/#keys", &["has a fragment", "leave it out"]),
+    ] {
+        for error in [by_url(url.into()), by_discovery(RemoteKeys::new(url))] {
+            let error = error.unwrap_err();
+            assert!(
+                error.contains("url") && words.iter().all(|word| error.contains(word)),
+                "{url:?}: {error}"
+            );
+            assert!(!error.contains("hunter2") && !error.contains("token@"), "{error}");
+        }
+    }
+    for url in [
+        "https://id.example.com",
+        "https://id.example.com:8443/a/b",
+        "HTTPS://id.example.com",
+        "https://[::1]/",
+    ] {
+        by_url(url.into()).unwrap();
+        by_discovery(url.to_owned().into()).unwrap();
+    }
+}
+
+#[test]
+fn http_is_for_this_machine_and_by_a_call() {
+    let allowed = |url: &str| by_url(RemoteKeys::new(url).insecure_http_on_loopback());
+    for url in ["http://localhost:8080/jwks", "http://127.0.0.1", "http://127.9.9.9", "http://[::1]:80"] {
+        allowed(url).unwrap();
+    }
+    for url in [
+        "http://id.example.com",
+        "http://localhost.example.com",
+        "http://127.0.0.1.example.com",
+        "http://10.0.0.1",
+        "http://0.0.0.0",
+        "http://[::2]",
+        "http://localhost@id.example.com",
+    ] {
+        assert!(allowed(url).is_err(), "{url}");
+    }
+}
+
+#[test]
+fn a_query_is_for_key_sets_alone() {
+    by_url("https://id.example.com/keys?p=b2c_1_signin".into()).unwrap();
+    let error = by_discovery("https://id.example.com?tenant=1".into()).unwrap_err();
+    assert!(error.contains("has a query"), "{error}");
+}
+
+#[test]
+fn settings_have_bounds() {
+    type Set = fn(RemoteKeys, Duration) -> RemoteKeys;
+    let cases: [(&str, Set, u64, u64); 4] = [
+        ("cooldown", RemoteKeys::cooldown, 5, 300),
+        ("stale", RemoteKeys::stale, 0, 86_400),
+        ("fetch_time", RemoteKeys::fetch_time, 1, 30),
+        ("wait", RemoteKeys::wait, 0, 10),
+    ];
+    let keys = || RemoteKeys::new("https://id.example.com");
+    for (name, set, least, most) in cases {
+        for good in [least, most] {
+            by_url(set(keys(), Duration::from_secs(good))).unwrap();
+        }
+        let mut bad = vec![Duration::from_secs(most) + Duration::from_millis(1), Duration::MAX];
+        bad.extend(Duration::from_secs(least).checked_sub(Duration::from_millis(1)));
+        for value in bad {
+            let error = by_url(set(keys(), value)).unwrap_err();
+            let bounds = format!("use {least} to {most} seconds");
+            assert!(error.contains(name) && error.contains(&bounds), "{error}");
+        }
+    }
+}
+
+#[test]
+fn an_authority_by_url_still_names_issuer_and_audience() {
+    let build = |authority| Verifier::<Claims>::new(authority).unwrap_err().to_string();
+    let url = "https://id.example.com/jwks.json";
+    assert!(build(Authority::jwks(url).audience("a")).contains("issuer"));
+    assert!(build(Authority::jwks(url).issuer("i")).contains("audience"));
+    assert!(build(Authority::oidc("https://id.example.com")).contains("audience"));
+}
