@@ -287,7 +287,7 @@ pub use test_util::{ProviderFault, TestProvider};
 #[cfg(feature = "test-util")]
 pub use test_util::{TestClock, TestIssuer};
 pub use time::{Clock, SystemClock, UnixTime};
-pub use verify::{Authority, Explanation, Jwt, Principal, Verifier, VerifierBuilder};
+pub use verify::{Authority, Explanation, Jwt, Principal, Tenants, Verifier, VerifierBuilder};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

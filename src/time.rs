@@ -148,11 +148,9 @@ impl Clock for SystemClock {
 }
 
 /// Measures how long something lasts. It stands still with tokio's clock in tests that pause that.
-#[cfg(feature = "jwks")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch(tokio::time::Instant);
 
-#[cfg(feature = "jwks")]
 impl Stopwatch {
     pub(crate) fn start() -> Self {
         Self(tokio::time::Instant::now())

@@ -17,6 +17,8 @@ const MAX_KID_BYTES: usize = 2048;
 pub(crate) struct Jwk {
     pub(crate) kid: Option<String>,
     pub(crate) alg: Option<Algorithm>,
+    /// Not registered: Microsoft's keys say for which issuer they are.
+    pub(crate) issuer: Option<String>,
     pub(crate) params: Params,
 }
 
@@ -71,7 +73,7 @@ pub(crate) fn read_jwk(json: &str) -> Result<Jwk, JwkError> {
     if kid.as_ref().is_some_and(|kid| kid.len() > MAX_KID_BYTES) {
         return Err(refused("its `kid` is longer than 2,048 bytes".to_owned()));
     }
-    Ok(Jwk { kid, alg, params })
+    Ok(Jwk { kid, alg, issuer: members.issuer.map(Cow::into_owned), params })
 }
 
 /// Reads a JWK set: what cannot be read of a single key does not spoil the others (RFC 7517 section 5).
@@ -99,6 +101,7 @@ struct Members<'j> {
     alg: Option<Cow<'j, str>>,
     purpose: Option<Cow<'j, str>>,
     key_ops: Option<Vec<String>>,
+    issuer: Option<Cow<'j, str>>,
     crv: Option<Cow<'j, str>>,
     n: Option<Cow<'j, str>>,
     e: Option<Cow<'j, str>>,
@@ -139,6 +142,12 @@ impl<'de> Deserialize<'de> for Members<'de> {
                         "k" => &mut members.k,
                         "key_ops" => {
                             members.key_ops = Some(map.next_value()?);
+                            continue;
+                        }
+                        "issuer" => {
+                            // Whatever else somebody means by it is no reason to leave a key out.
+                            let value: &RawValue = map.next_value()?;
+                            members.issuer = serde_json::from_str::<String>(value.get()).ok().map(Cow::Owned);
                             continue;
                         }
                         "d" | "p" | "q" | "dp" | "dq" | "qi" | "oth" | "priv" => {

@@ -7,7 +7,7 @@ mod secret;
 mod set;
 mod source;
 
-pub(crate) use prepared::{NoKey, PreparedSet};
+pub(crate) use prepared::{KeyOwner, NoKey, PreparedSet};
 #[cfg(feature = "jwks")]
 pub(crate) use remote::Found;
 #[cfg(feature = "jwks")]

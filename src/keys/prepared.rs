@@ -28,7 +28,24 @@ pub(crate) struct PreparedSet {
 #[derive(Debug)]
 struct Entry {
     algorithm: Algorithm,
+    /// The issuer that the key says it is for.
+    issuer: Option<Box<str>>,
     key: PreparedKey,
+}
+
+/// For whom a key must say that it is, where the keys of several issuers are in one set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyOwner<'a> {
+    /// This very issuer,
+    pub(crate) issuer: &'a str,
+    /// or every one that is made of this.
+    pub(crate) template: &'a str,
+}
+
+impl KeyOwner<'_> {
+    fn owns(&self, entry: &Entry) -> bool {
+        entry.issuer.as_deref().is_some_and(|said| said == self.issuer || said == self.template)
+    }
 }
 
 /// Why no key was picked. Another key is never taken instead.
@@ -123,7 +140,7 @@ impl PreparedSet {
             match backend.prepare(key.material(), algorithm) {
                 Ok(ready) => {
                     let position = self.keys.len();
-                    self.keys.push(Entry { algorithm, key: ready });
+                    self.keys.push(Entry { algorithm, issuer: key.issuer().map(Into::into), key: ready });
                     self.algorithms.insert(algorithm);
                     if let Some(kid) = key.kid() {
                         self.by_kid.entry(kid.into()).or_default().push(position);
@@ -143,6 +160,7 @@ impl PreparedSet {
     }
 
     /// The keys that a token with this `kid` and `alg` may have been signed with, at most `limit` if no `kid` chooses.
+    /// With an `owner`, only keys that say they are its.
     ///
     /// # Errors
     /// If none fits, or too many do.
@@ -151,8 +169,12 @@ impl PreparedSet {
         kid: Option<&str>,
         algorithm: Algorithm,
         limit: usize,
+        owner: Option<KeyOwner<'_>>,
     ) -> Result<Candidates<'_>, NoKey> {
-        let fits = |entry: &&Entry| entry.algorithm.canonical() == algorithm.canonical();
+        let fits = |entry: &&Entry| {
+            entry.algorithm.canonical() == algorithm.canonical()
+                && owner.is_none_or(|owner| owner.owns(entry))
+        };
         let mut limit = limit;
         let found: Candidates<'_> = match kid {
             // A set that names no key leaves nothing to match (and no reason to refuse).

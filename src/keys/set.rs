@@ -36,6 +36,8 @@ pub struct Key {
     kid: Option<Box<str>>,
     /// The one algorithm that the key is for, if it was said.
     algorithm: Option<Algorithm>,
+    /// The one issuer, or template of issuers, that the key is for, if it was said.
+    issuer: Option<Box<str>>,
     material: KeyMaterial,
     /// Whether somebody named this very key, so that it has to work.
     named: bool,
@@ -185,7 +187,8 @@ impl KeySet {
 
     #[cfg(feature = "issuer")]
     pub(crate) fn of_material(algorithm: Algorithm, kid: &str, material: KeyMaterial) -> Self {
-        let key = Key { kid: Some(kid.into()), algorithm: Some(algorithm), material, named: true };
+        let key =
+            Key { kid: Some(kid.into()), algorithm: Some(algorithm), issuer: None, material, named: true };
         Self::of(vec![key], Vec::new())
     }
 
@@ -233,7 +236,10 @@ fn named(algorithm: Algorithm, material: Result<KeyMaterial, KeyError>) -> Resul
             "give the public key that was made for this algorithm, or the algorithm that the key was made for",
         )
     })?;
-    Ok(KeySet::of(vec![Key { kid: None, algorithm: Some(algorithm), material, named: true }], Vec::new()))
+    Ok(KeySet::of(
+        vec![Key { kid: None, algorithm: Some(algorithm), issuer: None, material, named: true }],
+        Vec::new(),
+    ))
 }
 
 // === impl Key ===
@@ -264,12 +270,16 @@ impl Key {
         &self.material
     }
 
+    pub(super) fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
     pub(super) fn is_named(&self) -> bool {
         self.named
     }
 
     fn from_jwk(jwk: Jwk, secrets: bool) -> Result<Self, JwkError> {
-        let Jwk { kid, alg, params } = jwk;
+        let Jwk { kid, alg, issuer, params } = jwk;
         let material = match params {
             Params::Rsa { n, e } => KeyMaterial::rsa(&n, &e),
             Params::Ec { family, x, y } => KeyMaterial::ec(family, [&[4][..], &x, &y].concat()),
@@ -290,7 +300,8 @@ impl Key {
         });
         match usable {
             Ok(material) => {
-                Ok(Self { kid: kid.map(String::into_boxed_str), algorithm: alg, material, named: false })
+                let (kid, issuer) = (kid.map(String::into_boxed_str), issuer.map(String::into_boxed_str));
+                Ok(Self { kid, algorithm: alg, issuer, material, named: false })
             }
             Err(KeyError(why)) => Err(JwkError { kid, why }),
         }
@@ -307,6 +318,9 @@ impl Key {
         }
         if let Some(kid) = self.kid() {
             jwk.insert("kid".to_owned(), kid.into());
+        }
+        if let Some(issuer) = self.issuer() {
+            jwk.insert("issuer".to_owned(), issuer.into());
         }
         Value::Object(jwk)
     }

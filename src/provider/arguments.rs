@@ -1,7 +1,7 @@
 //! The arguments of presets: an issuer is made of them, and issuers are compared exactly.
 
 use crate::error::ConfigError;
-use crate::verify::Authority;
+use crate::verify::{Authority, is_guid};
 
 pub(super) type Checked<'a> = Result<&'a str, ConfigError>;
 
@@ -88,11 +88,7 @@ pub(super) fn segment<'a>(argument: &'static str, value: &'a str, example: &str)
 
 /// A GUID of small letters, as tokens have it.
 pub(super) fn guid<'a>(argument: &'static str, value: &'a str) -> Checked<'a> {
-    let fits = |(position, byte): (usize, u8)| match position {
-        8 | 13 | 18 | 23 => byte == b'-',
-        _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
-    };
-    if value.len() == 36 && value.bytes().enumerate().all(fits) {
+    if is_guid(value) {
         return Ok(value);
     }
     let remedy = "give the GUID in small letters, such as 8eaef023-2b34-4da1-9baa-8bc8c9d6a490; \

@@ -3,7 +3,7 @@
 use super::arguments::{self as arg, or_failed};
 use super::table;
 use crate::error::ConfigError;
-use crate::verify::{Authority, Demand};
+use crate::verify::{Authority, Demand, TenantIssuer};
 
 /// Auth0: access tokens of the tenant or custom domain with this host, such as `tenant.eu.auth0.com`.
 ///
@@ -40,8 +40,7 @@ pub fn auth0(domain: &str) -> Authority {
 /// * An application without roles can get a token for your API; it has neither `scp` nor `roles`, and is refused.
 /// * Tokens for Microsoft Graph have a `nonce` in the header, and nobody else can check their signature.
 /// * `groups` is left out where a user has more than 200.
-/// * Several tenants are several authorities of one verifier. `common` and `organizations` are not: an issuer that is
-///   only known at run time must be bound to the key's own.
+/// * Several tenants are several authorities of one verifier, or one of [`entra_multi_tenant`].
 /// * Applications with signing keys of their own, and the clouds of governments and China, have other documents.
 ///
 /// ```
@@ -55,6 +54,31 @@ pub fn entra(tenant: &str) -> Authority {
         let authority = table::ENTRA.of_issuer(format!("https://login.microsoftonline.com/{tenant}/v2.0"));
         authority.demand("/tid", Demand::is(tenant)).demand("/ver", Demand::is("2.0"))
     }))
+}
+
+/// Microsoft Entra ID: access tokens of version 2.0, of every tenant whose GUID this function trusts.
+///
+/// As [`entra`], with one set of keys for all tenants. `iss` must be made of the GUID in `tid`, and the key must say that it
+/// is for that issuer: some are for one tenant alone. The function is asked for each token, and must answer from memory;
+/// to ask a database, trust all and add [`Authority::check_async`], or use [`Tenants`](crate::Tenants) with [`entra`].
+///
+/// Traps:
+/// * Everybody can make a tenant, and get tokens for an API that is registered for several: `|_| true` trusts them all.
+/// * Users are told apart by `oid` and `tid` together. `email` and `preferred_username` are what a tenant says they are.
+/// * `9188040d-6c67-4c5b-b112-36a304b66dad` is the tenant of personal accounts.
+///
+/// ```
+/// use std::collections::HashSet;
+/// use tower_jwt_auth::provider;
+///
+/// let customers = HashSet::from(["8eaef023-2b34-4da1-9baa-8bc8c9d6a490".to_owned()]);
+/// let authority = provider::entra_multi_tenant(move |tenant| customers.contains(tenant))
+///     .audience("ef1da9d4-ff77-4c3e-a005-840c3f830745");
+/// ```
+pub fn entra_multi_tenant(trusts: impl Fn(&str) -> bool + Send + Sync + 'static) -> Authority {
+    let issuer = TenantIssuer::new("https://login.microsoftonline.com/{tenantid}/v2.0", trusts);
+    let authority = table::ENTRA.of_keys_at("https://login.microsoftonline.com/common/discovery/v2.0/keys");
+    authority.issuer_of_tenants(issuer).demand("/ver", Demand::is("2.0"))
 }
 
 /// Microsoft Entra ID: access tokens of version 1.0, of the tenant with this GUID.

@@ -17,7 +17,7 @@
 //! | provider | function | takes | `aud` | roles |
 //! |---|---|---|---|---|
 //! | Auth0 | [`auth0`] | access tokens | yours | `permissions` |
-//! | Microsoft Entra ID | [`entra`], [`entra_v1`] | access tokens of one tenant | yours | `roles` |
+//! | Microsoft Entra ID | [`entra`], [`entra_v1`], [`entra_multi_tenant`] | access tokens of one tenant, or of those you trust | yours | `roles` |
 //! | Keycloak | [`keycloak`] | access tokens | yours | of the realm, or of one client |
 //! | Okta | [`okta`] | access tokens | yours | `groups` |
 //! | Amazon Cognito | [`cognito`] | access tokens of your clients | if you name one | `cognito:groups` |
@@ -42,7 +42,7 @@ mod table;
 mod users;
 mod workload;
 
-pub use login::{KeycloakRoles, auth0, entra, entra_v1, keycloak, okta, ory, zitadel};
+pub use login::{KeycloakRoles, auth0, entra, entra_multi_tenant, entra_v1, keycloak, okta, ory, zitadel};
 pub use users::{clerk, cognito, firebase, firebase_tenant, google, google_workspace, supabase};
 pub use workload::{cloudflare_access, github_actions, gitlab_ci, kubernetes, spiffe};
 

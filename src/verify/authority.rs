@@ -5,20 +5,16 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::authority_keys::AuthorityKeys;
 use super::authority_preset::Keys;
 use super::checks::Check;
-use super::demands::{Demand, Demands};
-use super::grants::{Grants, Pointer};
-use super::policy::{Policy, TokenKind};
+use super::demands::Demand;
+use super::issuer_rule::TenantIssuer;
 use super::principal::Principal;
-use crate::crypto::Backend;
-use crate::error::{AuthError, ConfigError};
-use crate::jose::{Algorithm, AlgorithmSet, same_media_type};
+use crate::error::AuthError;
+use crate::jose::{Algorithm, AlgorithmSet};
 #[cfg(feature = "jwks")]
 use crate::keys::{Found, RemoteKeys};
-use crate::keys::{KeySet, KeySource, PreparedSet, Secret, Static};
-use crate::limits::Limits;
+use crate::keys::{KeySet, KeySource, Secret, Static};
 
 /// Who may sign tokens, with what keys, and what those tokens must say.
 ///
@@ -43,29 +39,29 @@ use crate::limits::Limits;
 #[must_use = "give it to a Verifier"]
 pub struct Authority {
     pub(super) keys: Keys,
-    issuer: Option<Arc<str>>,
-    any_issuer: bool,
-    audiences: Vec<String>,
-    any_audience: bool,
-    algorithms: Option<AlgorithmSet>,
-    subject: Option<String>,
-    rfc9068: bool,
-    id_token: bool,
-    typ: Option<String>,
-    required: Vec<Arc<str>>,
-    leeway: Duration,
-    max_age: Option<Duration>,
-    roles_at: Option<String>,
-    only_scopes: Option<HashSet<String>>,
-    only_roles: Option<HashSet<String>>,
-    checks: Vec<Check>,
+    pub(super) issuer: Option<Arc<str>>,
+    pub(super) any_issuer: bool,
+    /// Of a preset: an issuer for each tenant.
+    pub(super) tenant_issuer: Option<TenantIssuer>,
+    pub(super) audiences: Vec<String>,
+    pub(super) any_audience: bool,
+    pub(super) algorithms: Option<AlgorithmSet>,
+    pub(super) subject: Option<String>,
+    pub(super) rfc9068: bool,
+    pub(super) id_token: bool,
+    pub(super) typ: Option<String>,
+    pub(super) required: Vec<Arc<str>>,
+    pub(super) leeway: Duration,
+    pub(super) max_age: Option<Duration>,
+    pub(super) roles_at: Option<String>,
+    pub(super) only_scopes: Option<HashSet<String>>,
+    pub(super) only_roles: Option<HashSet<String>>,
+    pub(super) checks: Vec<Check>,
     /// Of a preset.
     pub(super) demands: Vec<(&'static str, Demand)>,
     pub(super) any_of: Vec<&'static [&'static str]>,
     pub(super) audience_may_lack: bool,
 }
-
-const MAX_LEEWAY: Duration = Duration::from_secs(300);
 
 impl Authority {
     /// Tokens signed with HS256 and this secret.
@@ -122,6 +118,7 @@ impl Authority {
             keys,
             issuer: None,
             any_issuer: false,
+            tenant_issuer: None,
             audiences: Vec::new(),
             any_audience: false,
             algorithms: None,
@@ -304,145 +301,6 @@ impl Authority {
     pub(super) fn wants_any_issuer(&self) -> bool {
         self.any_issuer
     }
-
-    /// Checks the settings and prepares the keys.
-    pub(super) fn build(self, backend: &Backend, limits: &Limits) -> Result<ReadyAuthority, ConfigError> {
-        let source = self.keys.into_source()?;
-        let issuer = match (self.issuer, self.any_issuer) {
-            (Some(issuer), false) if !issuer.is_empty() => Some(issuer),
-            (None, true) => None,
-            (Some(_), false) => {
-                return Err(ConfigError::new(
-                    "issuer",
-                    "it is empty",
-                    "name the issuer exactly as its tokens do, such as https://id.example.com",
-                ));
-            }
-            (Some(issuer), true) => {
-                return Err(ConfigError::new(
-                    "issuer",
-                    format!("both issuer({issuer:?}) and any_issuer() are set"),
-                    "keep one of them",
-                ));
-            }
-            (None, false) => {
-                return Err(ConfigError::new(
-                    "issuer",
-                    "it is not set",
-                    "call .issuer(\"https://id.example.com\"), or .any_issuer() if every issuer will do",
-                ));
-            }
-        };
-        let of_issuer = issuer.as_deref().unwrap_or("(any)").to_owned();
-        let fail = |setting: &'static str, problem: String, remedy: &str| {
-            Err(ConfigError::new(setting, format!("{problem} (authority {of_issuer})"), remedy))
-        };
-        let audiences = match (self.audiences.is_empty(), self.any_audience) {
-            (false, false) => Some(self.audiences),
-            (true, any) if any || self.audience_may_lack => None,
-            (true, _) => {
-                let remedy =
-                    "call .audience(\"my-api\"), or .any_audience() if a token for any service will do";
-                return fail("audience", "it is not set".into(), remedy);
-            }
-            (false, true) => {
-                let problem = format!("both audience({:?}) and any_audience() are set", self.audiences);
-                return fail("audience", problem, "keep one of them");
-            }
-        };
-        if audiences.iter().flatten().any(String::is_empty) {
-            return fail("audience", "it is empty".into(), "name the audience of this service");
-        }
-        let padded = |text: &str| text.trim() != text;
-        if padded(&of_issuer) {
-            return fail(
-                "issuer",
-                format!("{of_issuer:?} begins or ends with white space"),
-                "trim what was read",
-            );
-        }
-        if let Some(audience) = audiences.iter().flatten().find(|audience| padded(audience)) {
-            return fail(
-                "audience",
-                format!("{audience:?} begins or ends with white space"),
-                "trim what was read",
-            );
-        }
-        if self.leeway > MAX_LEEWAY {
-            let problem = format!("{:?} is too long", self.leeway);
-            return fail("leeway", problem, "use at most 300 seconds; each one keeps dead tokens alive");
-        }
-        if self.max_age == Some(Duration::ZERO) {
-            return fail("max_age", "it is zero".into(), "use the longest time that a token may be in use");
-        }
-        if self.algorithms.is_some_and(AlgorithmSet::is_empty) {
-            return fail(
-                "algorithms",
-                "the list is empty".into(),
-                "name one, or do not call .algorithms(..)",
-            );
-        }
-        let lacking = self.algorithms.and_then(|set| set.iter().find(|algorithm| !backend.has(*algorithm)));
-        if let Some(algorithm) = lacking {
-            let problem = format!("{backend:?} has no {algorithm}");
-            return fail("algorithms", problem, "turn on the feature aws-lc-rs, or drop the algorithm");
-        }
-        let kind = match (self.rfc9068, self.id_token) {
-            (false, false) => TokenKind::Access,
-            (true, false) => TokenKind::Rfc9068,
-            (false, true) => TokenKind::Id,
-            (true, true) => {
-                let remedy = "keep one of them; tokens of two kinds need two verifiers";
-                return fail("id_token", "both rfc9068() and id_token() are set".into(), remedy);
-            }
-        };
-        let other_typ = self.typ.as_deref().is_some_and(|typ| !same_media_type(typ, "at+jwt"));
-        if other_typ && kind == TokenKind::Rfc9068 {
-            return fail(
-                "typ",
-                "rfc9068() is set, and a typ(..) other than at+jwt".into(),
-                "keep one of them",
-            );
-        }
-        if let Some(name) = self.required.iter().find(|name| name.is_empty()) {
-            return fail("require", format!("{name:?} is no claim"), "name the claim that is demanded");
-        }
-        let roles_at = self.roles_at.as_deref().map(Pointer::new).transpose()?;
-        if self.only_roles.is_some() && roles_at.is_none() {
-            let remedy = "call .roles_at(\"/path/of/roles\") as well";
-            return fail("only_roles", "there is no place of roles to cap".into(), remedy);
-        }
-        let demands = Demands::new(self.demands, self.any_of)?;
-        let mut checks = self.checks;
-        if !demands.is_empty() {
-            checks.insert(0, Check::sync(move |principal| demands.judge(principal)));
-        }
-        let (generation, set) = source.current();
-        let prepared = match set.is_empty() && source.is_remote() {
-            true => PreparedSet::empty(generation), // they will be fetched
-            false => PreparedSet::new(generation, &set, self.algorithms, backend)?,
-        };
-        Ok(ReadyAuthority {
-            keys: AuthorityKeys::new(source, self.algorithms, backend.clone(), prepared),
-            policy: Policy {
-                issuer,
-                audiences,
-                subject: self.subject,
-                kind,
-                typ: self.typ,
-                required: self.required,
-                leeway: self.leeway,
-                max_age: self.max_age,
-                audience_elements: limits.audience_elements,
-            },
-            grants: Grants {
-                roles_at,
-                only_roles: self.only_roles,
-                only_scopes: self.only_scopes.map(Arc::new),
-            },
-            checks: checks.into(),
-        })
-    }
 }
 
 /// One authority is a list of one: `Verifier::new(authority)`.
@@ -453,13 +311,4 @@ impl IntoIterator for Authority {
     fn into_iter(self) -> Self::IntoIter {
         std::iter::once(self)
     }
-}
-
-/// An authority whose settings were found good.
-#[derive(Debug)]
-pub(super) struct ReadyAuthority {
-    pub(super) policy: Policy,
-    pub(super) keys: AuthorityKeys,
-    pub(super) grants: Grants,
-    pub(super) checks: Arc<[Check]>,
 }

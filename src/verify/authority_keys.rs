@@ -31,6 +31,10 @@ impl AuthorityKeys {
         &*self.source
     }
 
+    pub(super) fn shared_source(&self) -> Arc<dyn KeySource> {
+        Arc::clone(&self.source)
+    }
+
     /// Whether a newer set may have keys for this algorithm, which the present one has not.
     pub(super) fn may_come(&self, algorithm: Algorithm) -> bool {
         self.source.is_remote()

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-#[cfg(feature = "jwks")]
 use super::authority::Authority;
 #[cfg(feature = "oidc")]
 use super::demands::Demand;
+#[cfg(feature = "oidc")]
+use super::issuer_rule::TenantIssuer;
+use super::ready_authority::Making;
 use crate::error::ConfigError;
 use crate::keys::KeySource;
 #[cfg(feature = "jwks")]
@@ -20,12 +22,43 @@ pub(super) enum Keys {
 }
 
 impl Keys {
-    pub(super) fn into_source(self) -> Result<Arc<dyn KeySource>, ConfigError> {
+    /// Where they are fetched from, if they are.
+    pub(super) fn place(&self) -> Option<String> {
+        match self {
+            Self::Source(_) => None,
+            #[cfg(feature = "jwks")]
+            Self::Remote(keys, found) => Some(format!("{found:?} {}", keys.url())),
+        }
+    }
+
+    #[cfg_attr(not(feature = "jwks"), allow(unused_variables))]
+    pub(super) fn into_source(self, making: &Making<'_>) -> Result<Arc<dyn KeySource>, ConfigError> {
         match self {
             Self::Source(source) => source,
             #[cfg(feature = "jwks")]
-            Self::Remote(keys, found) => keys.into_source(found),
+            Self::Remote(keys, found) => keys.into_source(found, making.fetch),
         }
+    }
+}
+
+impl Authority {
+    /// The authority of this issuer, which a token named.
+    ///
+    /// # Errors
+    /// If it is that of another issuer, or of several.
+    pub(super) fn for_issuer(self, issuer: &Arc<str>) -> Result<Self, ConfigError> {
+        if self.any_issuer
+            || self.tenant_issuer.is_some()
+            || self.issuer.as_ref().is_some_and(|own| own != issuer)
+        {
+            let problem = format!("the authority for {issuer:?} is that of others");
+            return Err(ConfigError::new(
+                "tenants",
+                problem,
+                "return one with this very issuer, or with none",
+            ));
+        }
+        Ok(Self { issuer: Some(Arc::clone(issuer)), ..self })
     }
 }
 
@@ -89,6 +122,14 @@ impl Authority {
     #[cfg(feature = "oidc")]
     pub(crate) fn audience_may_lack(mut self) -> Self {
         self.audience_may_lack = true;
+        self
+    }
+
+    /// Takes an issuer for each tenant, and of the keys only those that say they are for it.
+    #[cfg(feature = "oidc")]
+    pub(crate) fn issuer_of_tenants(mut self, issuer: TenantIssuer) -> Self {
+        self.demands.push(("/tid", Demand::TenantOf(issuer.template())));
+        self.tenant_issuer = Some(issuer);
         self
     }
 

@@ -1,6 +1,5 @@
 //! Checks a verifier's settings.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -8,7 +7,10 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use super::authorities::Authorities;
 use super::authority::Authority;
+use super::ready_authority::Making;
+use super::tenants::{KnownTenants, Tenants};
 use super::verifier::{Core, Verifier};
 use crate::claims::Claims;
 use crate::crypto::Backend;
@@ -31,6 +33,7 @@ use crate::time::{Clock, SystemClock};
 #[must_use = "call build()"]
 pub struct VerifierBuilder<C = Claims> {
     authorities: Vec<Authority>,
+    tenants: Option<Tenants>,
     clock: Arc<dyn Clock>,
     limits: Limits,
     backend: Option<Backend>,
@@ -44,6 +47,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> VerifierBuilder<C> {
     pub(super) fn new() -> Self {
         Self {
             authorities: Vec::new(),
+            tenants: None,
             clock: Arc::new(SystemClock),
             limits: Limits::default(),
             backend: None,
@@ -61,6 +65,12 @@ impl<C: DeserializeOwned + Send + Sync + 'static> VerifierBuilder<C> {
     /// Adds several authorities.
     pub fn authorities(mut self, authorities: impl IntoIterator<Item = Authority>) -> Self {
         self.authorities.extend(authorities);
+        self
+    }
+
+    /// Trusts issuers that are only known at run time, beside the authorities; those are looked at first.
+    pub fn tenants(mut self, tenants: Tenants) -> Self {
+        self.tenants = Some(tenants);
         self
     }
 
@@ -102,34 +112,33 @@ impl<C: DeserializeOwned + Send + Sync + 'static> VerifierBuilder<C> {
             ));
         }
         let backend = self.backend.or_else(Backend::preferred).ok_or_else(ConfigError::no_backend)?;
-        if self.authorities.is_empty() {
+        if self.authorities.is_empty() && self.tenants.is_none() {
             return Err(ConfigError::new("authority", "there is none", "add an Authority"));
         }
-        if self.authorities.len() > 1 && self.authorities.iter().any(Authority::wants_any_issuer) {
+        let several = self.authorities.len() > 1 || self.tenants.is_some();
+        if several && self.authorities.iter().any(Authority::wants_any_issuer) {
             return Err(ConfigError::new(
                 "any_issuer",
                 "one of several authorities takes any issuer",
                 "name each one's issuer: it is what chooses the keys",
             ));
         }
-        let mut authorities = Vec::with_capacity(self.authorities.len());
-        let mut by_issuer = HashMap::new();
+        let making = Making {
+            backend: &backend,
+            limits: &self.limits,
+            #[cfg(feature = "jwks")]
+            fetch: None,
+            earlier: None,
+        };
+        let deadline = self.check_deadline;
+        let tenants =
+            self.tenants.map(|tenants| KnownTenants::new(tenants, &backend, &self.limits, deadline));
+        let mut authorities = Authorities::new(tenants.transpose()?);
         for authority in self.authorities {
-            let authority = authority.build(&backend, &self.limits)?;
-            if let Some(issuer) = &authority.policy.issuer
-                && by_issuer.insert(Arc::clone(issuer), authorities.len()).is_some()
-            {
-                return Err(ConfigError::new(
-                    "issuer",
-                    format!("two authorities have the issuer {issuer:?}"),
-                    "merge their keys into one KeySet",
-                ));
-            }
-            authorities.push(authority);
+            authorities.add(authority.build(&making)?)?;
         }
         Ok(Verifier::new_of(Core {
             authorities,
-            by_issuer,
             clock: self.clock,
             limits: self.limits,
             check_deadline: self.check_deadline,
@@ -141,6 +150,7 @@ impl<C> fmt::Debug for VerifierBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifierBuilder")
             .field("authorities", &self.authorities)
+            .field("tenants", &self.tenants)
             .field("limits", &self.limits)
             .field("backend", &self.backend)
             .finish_non_exhaustive()

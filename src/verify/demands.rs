@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::grants::Pointer;
+use super::issuer_rule::tenant_of;
 use super::principal::Principal;
 use crate::error::{AuthError, ConfigError};
 use crate::reason::Reason;
@@ -21,6 +22,8 @@ pub(crate) enum Demand {
     Text { bytes: usize },
     /// A time that is not in the future.
     Past,
+    /// The tenant's GUID in `iss`, which was made of this template.
+    TenantOf(&'static str),
     /// Nothing, or one of these JSON texts.
     NothingBut(&'static [&'static str]),
 }
@@ -83,6 +86,10 @@ impl Demand {
             Self::OneOf(texts) => text(value).is_some_and(|found| texts.iter().any(|text| *text == found)),
             Self::BeginsWith(start) => text(value)
                 .is_some_and(|found| found.len() > start.len() && found.starts_with(start.as_str())),
+            Self::TenantOf(template) => {
+                let tenant = principal.issuer().and_then(|issuer| tenant_of(issuer, template));
+                tenant.is_some() && text(value).as_deref() == tenant
+            }
             Self::Text { bytes } => text(value).is_some_and(|found| (1..=*bytes).contains(&found.len())),
             Self::Past => serde_json::from_str(value).is_ok_and(|time: UnixTime| principal.is_past(time)),
             Self::NothingBut(texts) => texts.contains(&value),

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::authorities::Chosen;
 use super::policy::Policy;
 use super::verifier::Verifier;
 use crate::error::AuthError;
@@ -92,10 +93,11 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let core = self.core();
         let issuer = read.claim("iss");
         let issuer = issuer.as_str().unwrap_or_default();
-        let authority = match core.authorities.as_slice() {
-            [only] => Some(only),
-            several => core.by_issuer.get(issuer).and_then(|position| several.get(*position)),
+        let authority = match core.authorities.only() {
+            Some(only) => Some(Chosen::Configured(only)),
+            None => core.authorities.of(issuer),
         };
+        let authority = authority.as_deref();
         let claim = error.claim().unwrap_or_default();
         let said = read.claim(claim);
         let expected = |what: &dyn Fn(&Policy) -> String| {
@@ -122,8 +124,14 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
                 format!("`alg` is {}, allowed are {allowed}; see Authority::algorithms", read.header("alg"))
             }
             Reason::UnknownIssuer => {
-                let known: Vec<_> = core.by_issuer.keys().collect();
-                format!("`iss` is {said}, configured are {known:?}; a trailing slash counts")
+                let known: Vec<_> =
+                    core.authorities.configured().iter().map(|one| one.policy.issuer.to_string()).collect();
+                let tenants = if core.authorities.tenants().is_some() {
+                    ", and the tenants do not know it"
+                } else {
+                    ""
+                };
+                format!("`iss` is {said}, configured are {known:?}{tenants}; a trailing slash counts")
             }
             Reason::UnknownKey => {
                 let keys = authority.map(|authority| authority.keys.load());

@@ -1,5 +1,6 @@
 //! The decision: is this token good, and what does it say? Nothing in here knows of HTTP requests.
 
+mod authorities;
 mod authority;
 mod authority_keys;
 mod authority_preset;
@@ -9,9 +10,12 @@ mod checks;
 mod demands;
 mod explain;
 mod grants;
+mod issuer_rule;
 mod jwt;
 mod policy;
 mod principal;
+mod ready_authority;
+mod tenants;
 mod verifier;
 
 pub use authority::Authority;
@@ -19,8 +23,11 @@ pub use builder::VerifierBuilder;
 pub use explain::Explanation;
 pub use jwt::Jwt;
 pub use principal::Principal;
+pub use tenants::Tenants;
 pub use verifier::Verifier;
 
 #[cfg(feature = "oidc")]
 pub(crate) use demands::Demand;
+#[cfg(feature = "oidc")]
+pub(crate) use issuer_rule::{TenantIssuer, is_guid};
 pub(crate) use jwt::Slot;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::issuer_rule::IssuerRule;
 use crate::error::AuthError;
 use crate::jose::{Note, Notes, Slot, same_media_type};
 use crate::reason::Reason;
@@ -11,8 +12,7 @@ use crate::time::UnixTime;
 /// What an authority demands of its tokens.
 #[derive(Debug)]
 pub(super) struct Policy {
-    /// `None`: any, or none at all.
-    pub(super) issuer: Option<Arc<str>>,
+    pub(super) issuer: IssuerRule,
     /// `None`: any, or none at all.
     pub(super) audiences: Option<Vec<String>>,
     pub(super) subject: Option<String>,
@@ -136,10 +136,10 @@ impl Policy {
 
     fn check_issuer(&self, notes: &Notes<'_>) -> Result<(), AuthError> {
         match (&self.issuer, notes.get(Slot::Iss)) {
-            (None, _) => Ok(()),
-            (Some(issuer), Note::Text(text)) if **issuer == **text => Ok(()),
-            (Some(_), Note::Absent) => refuse(Reason::MissingClaim, "iss"),
-            (Some(_), _) => refuse(Reason::UnknownIssuer, "iss"),
+            (IssuerRule::Any, _) => Ok(()),
+            (_, Note::Absent) => refuse(Reason::MissingClaim, "iss"),
+            (rule, Note::Text(text)) if rule.takes(text) => Ok(()),
+            _ => refuse(Reason::UnknownIssuer, "iss"),
         }
     }
 

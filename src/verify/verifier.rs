@@ -1,6 +1,5 @@
 //! Token in, proof out.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -8,11 +7,15 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::authority::{Authority, ReadyAuthority};
+use super::authorities::{Authorities, Chosen};
+use super::authority::Authority;
 use super::builder::VerifierBuilder;
 use super::checks;
 use super::jwt::Jwt;
 use super::principal::Registered;
+use super::ready_authority::ReadyAuthority;
+#[cfg(feature = "jwks")]
+use super::tenants::KnownTenants;
 use crate::claims::Claims;
 use crate::error::{AuthError, ConfigError};
 use crate::jose::{self, Compact, Header, Note, Scratch};
@@ -44,20 +47,56 @@ pub struct Verifier<C = Claims> {
 /// What a verifier is made of, whatever the claims type.
 #[derive(Debug)]
 pub(super) struct Core {
-    pub(super) authorities: Vec<ReadyAuthority>,
-    /// Positions in `authorities`.
-    pub(super) by_issuer: HashMap<Arc<str>, usize>,
+    pub(super) authorities: Authorities,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: Limits,
     pub(super) check_deadline: Duration,
 }
 
-/// How far a token came with the keys at hand.
+/// How far a token came with what is at hand.
 enum Outcome<'v, C> {
-    Verified(Jwt<C>, &'v ReadyAuthority),
-    /// The authority has no key of this name; a newer set might.
-    NoKey(&'v ReadyAuthority, Generation),
+    Verified(Jwt<C>, Chosen<'v>),
+    Lacking(Lacking<'v>),
 }
+
+/// What a token could not be judged without.
+enum Lacking<'v> {
+    /// The authority of this issuer, which is not configured; the tenants may know it.
+    Tenant(Box<str>),
+    /// A key of this name. The authority has none in the set of this generation; a newer one might.
+    Key(Chosen<'v>, Generation),
+}
+
+impl Lacking<'_> {
+    /// Without a single key to verify with the fault is ours.
+    fn refusal(&self) -> AuthError {
+        match self {
+            Self::Tenant(_) => AuthError::new(Reason::UnknownIssuer).with_claim("iss"),
+            Self::Key(authority, _) if authority.keys.load().algorithms.is_empty() => {
+                Reason::KeysUnavailable.into()
+            }
+            Self::Key(..) => Reason::UnknownKey.into(),
+        }
+    }
+}
+
+/// Whose keys count for a token.
+// A box would be an allocation for each good token.
+#[allow(clippy::large_enum_variant)]
+enum Choice<'v> {
+    Authority {
+        authority: Chosen<'v>,
+        /// Decoded, if that was needed to choose.
+        payload: Option<Scratch>,
+        /// The token's `iss`, if it chooses among the keys as well.
+        issuer: Option<Box<str>>,
+    },
+    /// The tenants may know this issuer.
+    NotAtHand(Box<str>),
+}
+
+/// What may be asked for on behalf of one token: its tenant, keys that were kept, keys that are fetched.
+const MAX_QUESTIONS: u8 = 3;
 
 impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     /// A verifier for one authority or several, with the defaults for everything else.
@@ -77,39 +116,44 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 
     /// Verifies a token.
     ///
-    /// The answer is there at once ([`NowOrLater::now`]) unless keys must be fetched or an asynchronous check is
-    /// configured. The error is the reason of the refusal.
+    /// The answer is there at once ([`NowOrLater::now`]) unless keys must be fetched, or an asynchronous check or tenant
+    /// is configured. The error is the reason of the refusal.
     pub fn verify(&self, token: &str) -> NowOrLater<Result<Jwt<C>, AuthError>> {
-        match self.with_keys_at_hand(token) {
-            Ok(Outcome::Verified(jwt, authority)) => self.with_checks(jwt, authority),
-            Ok(Outcome::NoKey(authority, seen)) => match self.ask_for_keys(token, authority, seen).into_now()
-            {
-                Ok(Ok(true)) => self.with_newer_keys(token),
-                Ok(Ok(false)) => NowOrLater::ready(Err(no_key_of(authority))),
-                Ok(Err(refused)) => NowOrLater::ready(Err(refused)),
-                Err(refresh) => {
-                    let (verifier, token) = (self.clone(), token.to_owned());
-                    NowOrLater::later(async move {
-                        // Whether there is another set or not: the answer is then that of a second try.
-                        refresh.await?;
-                        verifier.with_newer_keys(&token).await
-                    })
-                }
-            },
-            Err(refused) => NowOrLater::ready(Err(refused)),
+        self.attempt(token, MAX_QUESTIONS)
+    }
+
+    /// Verifies with what is at hand, and if something lacks asks for it, at most so many times.
+    fn attempt(&self, token: &str, questions: u8) -> NowOrLater<Result<Jwt<C>, AuthError>> {
+        let lacking = match self.with_keys_at_hand(token) {
+            Ok(Outcome::Verified(jwt, authority)) => return self.with_checks(jwt, &authority),
+            Ok(Outcome::Lacking(lacking)) if questions > 0 => lacking,
+            Ok(Outcome::Lacking(lacking)) => return NowOrLater::ready(Err(lacking.refusal())),
+            Err(refused) => return NowOrLater::ready(Err(refused)),
+        };
+        match self.ask_for(&lacking, token).into_now() {
+            Ok(Ok(true)) => self.attempt(token, questions - 1),
+            Ok(Ok(false)) => NowOrLater::ready(Err(lacking.refusal())),
+            Ok(Err(refused)) => NowOrLater::ready(Err(refused)),
+            Err(answer) => {
+                let (verifier, token) = (self.clone(), token.to_owned());
+                NowOrLater::later(async move {
+                    // Nothing new: the token is still judged once more, but nobody is asked again.
+                    let questions = if answer.await? { questions - 1 } else { 0 };
+                    verifier.attempt(&token, questions).await
+                })
+            }
         }
     }
 
-    /// Whether the source has another set than the one of generation `seen`.
+    /// Whether there is now what was lacking, or might be.
     ///
     /// A token may cause a fetch only if all else about it looks right: who invents a `kid` has to know the issuer, the
     /// audience and the time as well. Nothing of it is believed here, it can only be refused.
-    fn ask_for_keys(
-        &self,
-        token: &str,
-        authority: &ReadyAuthority,
-        seen: Generation,
-    ) -> NowOrLater<Result<bool, AuthError>> {
+    fn ask_for(&self, lacking: &Lacking<'_>, token: &str) -> NowOrLater<Result<bool, AuthError>> {
+        let (authority, seen) = match lacking {
+            Lacking::Tenant(issuer) => return self.core.authorities.ask_for(issuer),
+            Lacking::Key(authority, seen) => (authority, *seen),
+        };
         let source = authority.keys.source();
         if source.is_remote()
             && let Err(refused) = self.look_through(token, authority)
@@ -129,15 +173,6 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let text = self.text_of(&payload)?;
         let notes = jose::skim(text, &authority.policy.required).map_err(|_| Reason::MalformedToken)?;
         authority.policy.check_claims(&notes, self.core.clock.now()).map(drop)
-    }
-
-    /// The second and last try, after a refresh.
-    fn with_newer_keys(&self, token: &str) -> NowOrLater<Result<Jwt<C>, AuthError>> {
-        match self.with_keys_at_hand(token) {
-            Ok(Outcome::Verified(jwt, authority)) => self.with_checks(jwt, authority),
-            Ok(Outcome::NoKey(authority, _)) => NowOrLater::ready(Err(no_key_of(authority))),
-            Err(refused) => NowOrLater::ready(Err(refused)),
-        }
     }
 
     fn with_checks(&self, jwt: Jwt<C>, authority: &ReadyAuthority) -> NowOrLater<Result<Jwt<C>, AuthError>> {
@@ -164,22 +199,26 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let header_json = decode_header(compact.header, limits)?;
         let header = Header::read(&header_json, limits)?;
         let algorithm = header.alg.ok_or(Reason::AlgorithmNotAllowed)?;
-        let (authority, payload) = self.choose_authority(compact.payload)?;
+        let (authority, payload, issuer) = match self.choose_authority(compact.payload)? {
+            Choice::Authority { authority, payload, issuer } => (authority, payload, issuer),
+            Choice::NotAtHand(issuer) => return Ok(Outcome::Lacking(Lacking::Tenant(issuer))),
+        };
         authority.policy.check_typ(header.typ.as_deref())?;
 
         let keys = authority.keys.load();
         if !keys.algorithms.contains(algorithm) {
             return match authority.keys.may_come(algorithm) {
-                true => Ok(Outcome::NoKey(authority, keys.generation)),
+                true => Ok(Outcome::Lacking(Lacking::Key(authority, keys.generation))),
                 false if keys.algorithms.is_empty() && !authority.keys.source().is_remote() => {
                     Err(Reason::KeysUnavailable.into())
                 }
                 false => Err(Reason::AlgorithmNotAllowed.into()),
             };
         }
-        let candidates = match keys.candidates(header.kid.as_deref(), algorithm, limits.keys_tried) {
+        let owner = issuer.as_deref().and_then(|issuer| authority.policy.issuer.owner(issuer));
+        let candidates = match keys.candidates(header.kid.as_deref(), algorithm, limits.keys_tried, owner) {
             Ok(candidates) => candidates,
-            Err(NoKey::Unknown) => return Ok(Outcome::NoKey(authority, keys.generation)),
+            Err(NoKey::Unknown) => return Ok(Outcome::Lacking(Lacking::Key(authority, keys.generation))),
             Err(NoKey::Ambiguous) => return Err(Reason::UnknownKey.into()),
         };
         if !candidates.iter().any(|key| key.fits(compact.signature)) {
@@ -195,31 +234,39 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             Some(payload) => payload,
             None => decode_payload(compact.payload).map_err(AuthError::after_signature)?,
         };
-        let jwt = self.read_claims(&payload, authority).map_err(AuthError::after_signature)?;
+        authority.prove();
+        let jwt = self.read_claims(&payload, &authority).map_err(AuthError::after_signature)?;
         Ok(Outcome::Verified(jwt, authority))
     }
 
-    /// The authority whose keys count. With several, the unverified `iss` may only choose among those that are
-    /// configured; each then demands it again after the signature.
-    fn choose_authority(&self, payload: &str) -> Result<(&ReadyAuthority, Option<Scratch>), AuthError> {
-        if let [only] = self.core.authorities.as_slice() {
-            return Ok((only, None));
+    /// The authority whose keys count. With several, the unverified `iss` may only choose among those that are trusted;
+    /// each then demands it again after the signature.
+    fn choose_authority(&self, payload: &str) -> Result<Choice<'_>, AuthError> {
+        let authorities = &self.core.authorities;
+        let only = authorities.only();
+        if let Some(only) = only.filter(|only| !only.policy.issuer.shares_keys()) {
+            return Ok(Choice::Authority {
+                authority: Chosen::Configured(only),
+                payload: None,
+                issuer: None,
+            });
         }
         let payload = decode_payload(payload)?;
-        let chosen = {
+        let (authority, issuer) = {
             let text = self.text_of(&payload)?;
             let notes = jose::skim(text, &[]).map_err(|_| Reason::MalformedToken)?;
-            match notes.get(jose::Slot::Iss) {
-                Note::Text(issuer) => {
-                    let position = self.core.by_issuer.get(issuer.as_ref());
-                    position.and_then(|position| self.core.authorities.get(*position))
-                }
+            let issuer = match notes.get(jose::Slot::Iss) {
+                Note::Text(issuer) => issuer.as_ref(),
                 Note::Absent => return Err(AuthError::new(Reason::MissingClaim).with_claim("iss")),
                 _ => return Err(AuthError::new(Reason::InvalidClaim).with_claim("iss")),
-            }
+            };
+            let Some(authority) = authorities.of(issuer) else {
+                return Ok(Choice::NotAtHand(issuer.into()));
+            };
+            let shared = authority.policy.issuer.shares_keys();
+            (authority, shared.then(|| issuer.into()))
         };
-        let authority = chosen.ok_or_else(|| AuthError::new(Reason::UnknownIssuer).with_claim("iss"))?;
-        Ok((authority, Some(payload)))
+        Ok(Choice::Authority { authority, payload: Some(payload), issuer })
     }
 
     fn text_of<'p>(&self, payload: &'p [u8]) -> Result<&'p str, AuthError> {
@@ -246,13 +293,13 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 
 #[cfg(feature = "jwks")]
 impl<C> Verifier<C> {
-    /// Fetches the keys of all authorities that have none yet, to fail at start rather than at the first request.
+    /// Fetches the keys of all configured authorities that have none yet, to fail at start rather than at the first request.
     ///
     /// # Errors
     /// If keys cannot be had: why, and from where. The verifier stays usable, and goes on trying.
     pub async fn warm(&self) -> Result<(), ConfigError> {
         // All at once: whoever is asked begins before it is awaited.
-        let sources = self.core.authorities.iter().map(|authority| authority.keys.source());
+        let sources = self.core.authorities.configured().iter().map(|authority| authority.keys.source());
         let warmed: Vec<_> = sources.map(|source| (source, source.warm())).collect();
         for (source, warmed) in warmed {
             if warmed.await.is_ok() {
@@ -273,14 +320,32 @@ impl<C> Verifier<C> {
         Ok(())
     }
 
-    /// How the keys that are fetched are doing, one entry for each such authority.
+    /// How the keys that are fetched are doing, one entry for each such authority that is configured.
     #[must_use]
     pub fn key_health(&self) -> Vec<crate::keys::KeyHealth> {
-        self.core.authorities.iter().filter_map(|authority| authority.keys.source().health()).collect()
+        let authorities = self.core.authorities.configured().iter();
+        authorities.filter_map(|authority| authority.keys.source().health()).collect()
+    }
+
+    /// How the keys of the tenants that are known just now are doing, in no order.
+    #[must_use]
+    pub fn tenant_key_health(&self) -> Vec<crate::keys::KeyHealth> {
+        let tenants = self.core.authorities.tenants().map(KnownTenants::all).unwrap_or_default();
+        tenants.iter().filter_map(|tenant| tenant.authority.keys.source().health()).collect()
     }
 }
 
 impl<C> Verifier<C> {
+    /// Forgets what [`Tenants`](crate::Tenants) said of this issuer, and its keys: its next token asks again.
+    ///
+    /// Call it when you no longer trust a tenant, after your function knows; other processes go on until
+    /// [`Tenants::trusted_for`](crate::Tenants::trusted_for) is over.
+    pub fn forget_tenant(&self, issuer: &str) {
+        if let Some(tenants) = self.core.authorities.tenants() {
+            tenants.forget(issuer);
+        }
+    }
+
     pub(super) fn new_of(core: Core) -> Self {
         Self { core: Arc::new(core), claims: PhantomData }
     }
@@ -288,12 +353,6 @@ impl<C> Verifier<C> {
     pub(super) fn core(&self) -> &Core {
         &self.core
     }
-}
-
-/// Without a single key to verify with the fault is ours.
-fn no_key_of(authority: &ReadyAuthority) -> AuthError {
-    let none = authority.keys.load().algorithms.is_empty();
-    if none { Reason::KeysUnavailable.into() } else { Reason::UnknownKey.into() }
 }
 
 fn decode_header(encoded: &str, limits: &Limits) -> Result<Scratch, AuthError> {

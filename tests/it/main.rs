@@ -38,5 +38,6 @@ mod services;
 mod smoke;
 mod sources;
 mod support;
+mod tenants;
 mod vectors;
 mod withdrawn_keys;

@@ -104,7 +104,12 @@ impl RemoteKeys {
         &self.url
     }
 
-    pub(crate) fn into_source(self, found: Found) -> Result<Arc<dyn KeySource>, ConfigError> {
+    /// The source, which fetches by `fetch` unless a way was set.
+    pub(crate) fn into_source(
+        self,
+        found: Found,
+        fetch: Option<&Arc<dyn Fetch>>,
+    ) -> Result<Arc<dyn KeySource>, ConfigError> {
         check_url(&self.url, self.http_on_loopback)?;
         if found == Found::ByDiscovery && self.url.contains('?') {
             let remedy = "an issuer has none (OpenID Connect Discovery section 3)";
@@ -122,9 +127,10 @@ impl RemoteKeys {
                 return Err(ConfigError::new(setting, format!("{value:?} is out of bounds"), remedy));
             }
         }
-        let fetch = match self.fetch {
-            Some(fetch) => fetch,
-            None => Arc::new(HttpFetch::new()?),
+        let fetch = match (self.fetch, fetch) {
+            (Some(fetch), _) => fetch,
+            (None, Some(fetch)) => Arc::clone(fetch),
+            (None, None) => Arc::new(HttpFetch::new()?),
         };
         Ok(Arc::new(Remote::new(super::source::Settings {
             url: self.url,

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tower_jwt_auth::provider::{self, KeycloakRoles};
-use tower_jwt_auth::{Reason, Verifier};
+use tower_jwt_auth::{Claims, Jwt, Reason, Verifier};
 
 use super::{Provider, has_no_place_of_roles, jwk, merged, roles, rsa, scopes};
 
@@ -382,4 +382,115 @@ async fn ory_takes_access_tokens_of_an_issuer_with_a_slash() {
         ("ID token without a hash", json!({ "client_id": null }), MissingClaim, "client_id"),
     ])
     .await;
+}
+
+/// The issuer that Microsoft's keys are for: any tenant, or one.
+const TEMPLATE: &str = "https://login.microsoftonline.com/{tenantid}/v2.0";
+
+fn entra_multi_tenant() -> Provider {
+    let claims = json!({
+        "iss": format!("https://login.microsoftonline.com/{TENANT}/v2.0"),
+        "aud": API, "azp": CLIENT, "oid": "o", "tid": TENANT, "sub": "s", "scp": "orders.read", "ver": "2.0",
+    });
+    with_keys_of_entra(Provider::with_set_at(
+        || provider::entra_multi_tenant(|tenant| [TENANT, PERSONAL].contains(&tenant)).audience(API),
+        "https://login.microsoftonline.com/common/discovery/v2.0/keys",
+        claims,
+    ))
+}
+
+/// The tenant of personal accounts, which has keys of its own.
+const PERSONAL: &str = OTHER_TENANT;
+const THIRD: &str = "00000000-1111-4222-8333-444455556666";
+
+fn of_tenant(tenant: &str) -> serde_json::Value {
+    json!({ "iss": format!("https://login.microsoftonline.com/{tenant}/v2.0"), "tid": tenant })
+}
+
+#[tokio::test]
+async fn entra_multi_tenant_takes_the_tenants_that_are_trusted() {
+    let entra = entra_multi_tenant();
+    let jwt = entra.good().await;
+    assert_eq!(
+        Jwt::principal(&jwt).issuer(),
+        Some(format!("https://login.microsoftonline.com/{TENANT}/v2.0").as_str())
+    );
+    entra.accepts(of_tenant(PERSONAL)).await;
+    entra
+        .refuses(&[
+            ("not trusted", of_tenant(THIRD), UnknownIssuer, "iss"),
+            ("two tenants", json!({ "tid": PERSONAL }), InvalidClaim, "tid"),
+            ("no tenant", json!({ "tid": null }), MissingClaim, "tid"),
+            ("not trusted in iss", json!({ "iss": of_tenant(THIRD)["iss"] }), UnknownIssuer, "iss"),
+            ("template", json!({ "iss": TEMPLATE, "tid": "{tenantid}" }), UnknownIssuer, "iss"),
+            ("capitals", of_tenant(&TENANT.to_uppercase()), UnknownIssuer, "iss"),
+            ("v1", json!({ "iss": format!("https://sts.windows.net/{TENANT}/") }), UnknownIssuer, "iss"),
+            (
+                "slash",
+                json!({ "iss": format!("https://login.microsoftonline.com/{TENANT}/v2.0/") }),
+                UnknownIssuer,
+                "iss",
+            ),
+            ("no issuer", json!({ "iss": null }), MissingClaim, "iss"),
+            ("a number", json!({ "iss": 7 }), InvalidClaim, "iss"),
+            ("version", json!({ "ver": "1.0" }), InvalidClaim, "ver"),
+            ("audience", json!({ "aud": CLIENT }), WrongAudience, "aud"),
+            ("ID token", json!({ "azp": null, "scp": null }), MissingClaim, "azp"),
+        ])
+        .await;
+}
+
+/// One set has the keys of all tenants: a key that is for one signs for no other.
+#[tokio::test]
+async fn a_key_of_one_tenant_signs_for_no_other() {
+    let personal = format!("https://login.microsoftonline.com/{PERSONAL}/v2.0");
+    let publishing = |issuers: &[serde_json::Value]| {
+        let entra = entra_multi_tenant();
+        let header = entra.header.clone();
+        let key = |issuer| jwk(rsa(), &json!({ "kid": "s3cr", "alg": null, "issuer": issuer }));
+        entra.publishing(header, &issuers.iter().map(key).collect::<Vec<_>>())
+    };
+    for (issuers, tenant, personal_one) in [
+        (vec![json!(TEMPLATE)], true, true),
+        (vec![json!(personal)], false, true),
+        (vec![json!(personal), json!(TEMPLATE)], true, true),
+        (
+            vec![json!(personal), json!(format!("https://login.microsoftonline.com/{TENANT}/v2.0"))],
+            true,
+            true,
+        ),
+        (vec![json!("https://login.microsoftonline.com/common/v2.0")], false, false),
+        (vec![json!("https://login.microsoftonline.us/{tenantid}/v2.0")], false, false),
+        (vec![json!("")], false, false),
+        (vec![json!(["https://login.microsoftonline.com/{tenantid}/v2.0"])], false, false),
+        (vec![json!(null)], false, false),
+    ] {
+        let entra = publishing(&issuers);
+        for (claims, good) in [(json!({}), tenant), (of_tenant(PERSONAL), personal_one)] {
+            let refused = entra.verify(&entra.token(&claims)).await.err();
+            let expected = (!good).then(|| (Reason::UnknownKey, String::new()));
+            assert_eq!(refused, expected, "{issuers:?} {claims}");
+        }
+    }
+}
+
+/// Beside other authorities: the one with the very issuer comes first.
+#[tokio::test]
+async fn entra_multi_tenant_stands_beside_others() {
+    let entra = entra_multi_tenant();
+    let other = tower_jwt_auth::TestIssuer::new("https://id.example.com").audience("api");
+    let documents = entra.documents.clone();
+    let multi = (entra.authority)().remote_keys(move |keys| keys.fetch(super::Memory(documents)));
+    let verifier = Verifier::<Claims>::new([other.authority(), multi]).unwrap();
+    assert!(super::verify(&verifier, &other.sign(json!({}))).await.is_ok());
+    assert!(super::verify(&verifier, &entra.token(&json!({}))).await.is_ok());
+    let refused = super::verify(&verifier, &entra.token(&of_tenant(THIRD))).await.err();
+    assert_eq!(refused, Some((UnknownIssuer, "iss".to_owned())));
+
+    let twice = [(); 2].map(|()| provider::entra_multi_tenant(|_| true).audience(API));
+    let error = Verifier::<Claims>::new(twice).unwrap_err().to_string();
+    assert!(error.contains("two authorities have the issuer"), "{error}");
+    let named = provider::entra_multi_tenant(|_| true).audience(API).issuer("https://id.example.com");
+    let error = Verifier::<Claims>::new(named).unwrap_err().to_string();
+    assert!(error.contains("issuer: another one is set"), "{error}");
 }

@@ -1,0 +1,196 @@
+//! The settings of an authority, checked, with its keys prepared.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::authority::Authority;
+use super::authority_keys::AuthorityKeys;
+use super::checks::Check;
+use super::demands::Demands;
+use super::grants::{Grants, Pointer};
+use super::issuer_rule::{IssuerRule, TenantIssuer};
+use super::policy::{Policy, TokenKind};
+use crate::crypto::Backend;
+use crate::error::ConfigError;
+use crate::jose::{AlgorithmSet, same_media_type};
+#[cfg(feature = "jwks")]
+use crate::keys::Fetch;
+use crate::keys::PreparedSet;
+use crate::limits::Limits;
+
+/// An authority whose settings were found good.
+#[derive(Debug)]
+pub(super) struct ReadyAuthority {
+    /// Where its keys are fetched from, if they are.
+    place: Option<String>,
+    pub(super) policy: Policy,
+    pub(super) keys: AuthorityKeys,
+    pub(super) grants: Grants,
+    pub(super) checks: Arc<[Check]>,
+}
+
+/// What an authority is made with.
+#[derive(Clone, Copy)]
+pub(super) struct Making<'a> {
+    pub(super) backend: &'a Backend,
+    pub(super) limits: &'a Limits,
+    /// What fetches keys, unless the authority says otherwise.
+    #[cfg(feature = "jwks")]
+    pub(super) fetch: Option<&'a Arc<dyn Fetch>>,
+    /// The same authority as it was made before: if its keys come from the same place, they are taken over.
+    pub(super) earlier: Option<&'a ReadyAuthority>,
+}
+
+const MAX_LEEWAY: Duration = Duration::from_secs(300);
+
+impl Authority {
+    /// Checks the settings and prepares the keys.
+    pub(super) fn build(self, making: &Making<'_>) -> Result<ReadyAuthority, ConfigError> {
+        let Making { backend, limits, earlier, .. } = *making;
+        let place = self.keys.place();
+        let earlier = earlier.filter(|earlier| place.is_some() && earlier.place == place);
+        let source = match earlier {
+            Some(earlier) => earlier.keys.shared_source(),
+            None => self.keys.into_source(making)?,
+        };
+        let issuer = issuer_rule(self.issuer, self.any_issuer, self.tenant_issuer)?;
+        let of_issuer = issuer.to_string();
+        let fail = |setting: &'static str, problem: String, remedy: &str| {
+            Err(ConfigError::new(setting, format!("{problem} (authority {of_issuer})"), remedy))
+        };
+        let audiences = match (self.audiences.is_empty(), self.any_audience) {
+            (false, false) => Some(self.audiences),
+            (true, any) if any || self.audience_may_lack => None,
+            (true, _) => {
+                let remedy =
+                    "call .audience(\"my-api\"), or .any_audience() if a token for any service will do";
+                return fail("audience", "it is not set".into(), remedy);
+            }
+            (false, true) => {
+                let problem = format!("both audience({:?}) and any_audience() are set", self.audiences);
+                return fail("audience", problem, "keep one of them");
+            }
+        };
+        if audiences.iter().flatten().any(String::is_empty) {
+            return fail("audience", "it is empty".into(), "name the audience of this service");
+        }
+        let padded = |text: &str| text.trim() != text;
+        if padded(&of_issuer) {
+            return fail(
+                "issuer",
+                format!("{of_issuer:?} begins or ends with white space"),
+                "trim what was read",
+            );
+        }
+        if let Some(audience) = audiences.iter().flatten().find(|audience| padded(audience)) {
+            return fail(
+                "audience",
+                format!("{audience:?} begins or ends with white space"),
+                "trim what was read",
+            );
+        }
+        if self.leeway > MAX_LEEWAY {
+            let problem = format!("{:?} is too long", self.leeway);
+            return fail("leeway", problem, "use at most 300 seconds; each one keeps dead tokens alive");
+        }
+        if self.max_age == Some(Duration::ZERO) {
+            return fail("max_age", "it is zero".into(), "use the longest time that a token may be in use");
+        }
+        if self.algorithms.is_some_and(AlgorithmSet::is_empty) {
+            return fail(
+                "algorithms",
+                "the list is empty".into(),
+                "name one, or do not call .algorithms(..)",
+            );
+        }
+        let lacking = self.algorithms.and_then(|set| set.iter().find(|algorithm| !backend.has(*algorithm)));
+        if let Some(algorithm) = lacking {
+            let problem = format!("{backend:?} has no {algorithm}");
+            return fail("algorithms", problem, "turn on the feature aws-lc-rs, or drop the algorithm");
+        }
+        let kind = match (self.rfc9068, self.id_token) {
+            (false, false) => TokenKind::Access,
+            (true, false) => TokenKind::Rfc9068,
+            (false, true) => TokenKind::Id,
+            (true, true) => {
+                let remedy = "keep one of them; tokens of two kinds need two verifiers";
+                return fail("id_token", "both rfc9068() and id_token() are set".into(), remedy);
+            }
+        };
+        let other_typ = self.typ.as_deref().is_some_and(|typ| !same_media_type(typ, "at+jwt"));
+        if other_typ && kind == TokenKind::Rfc9068 {
+            return fail(
+                "typ",
+                "rfc9068() is set, and a typ(..) other than at+jwt".into(),
+                "keep one of them",
+            );
+        }
+        if let Some(name) = self.required.iter().find(|name| name.is_empty()) {
+            return fail("require", format!("{name:?} is no claim"), "name the claim that is demanded");
+        }
+        let roles_at = self.roles_at.as_deref().map(Pointer::new).transpose()?;
+        if self.only_roles.is_some() && roles_at.is_none() {
+            let remedy = "call .roles_at(\"/path/of/roles\") as well";
+            return fail("only_roles", "there is no place of roles to cap".into(), remedy);
+        }
+        let demands = Demands::new(self.demands, self.any_of)?;
+        let mut checks = self.checks;
+        if !demands.is_empty() {
+            checks.insert(0, Check::sync(move |principal| demands.judge(principal)));
+        }
+        let (generation, set) = source.current();
+        let prepared = match set.is_empty() && source.is_remote() {
+            true => PreparedSet::empty(generation), // they will be fetched
+            false => PreparedSet::new(generation, &set, self.algorithms, backend)?,
+        };
+        Ok(ReadyAuthority {
+            place,
+            keys: AuthorityKeys::new(source, self.algorithms, backend.clone(), prepared),
+            policy: Policy {
+                issuer,
+                audiences,
+                subject: self.subject,
+                kind,
+                typ: self.typ,
+                required: self.required,
+                leeway: self.leeway,
+                max_age: self.max_age,
+                audience_elements: limits.audience_elements,
+            },
+            grants: Grants {
+                roles_at,
+                only_roles: self.only_roles,
+                only_scopes: self.only_scopes.map(Arc::new),
+            },
+            checks: checks.into(),
+        })
+    }
+}
+
+fn issuer_rule(
+    issuer: Option<Arc<str>>,
+    any: bool,
+    of_tenants: Option<TenantIssuer>,
+) -> Result<IssuerRule, ConfigError> {
+    let refused = |problem: String, remedy| Err(ConfigError::new("issuer", problem, remedy));
+    match (issuer, any, of_tenants) {
+        (Some(issuer), false, None) if !issuer.is_empty() => Ok(IssuerRule::This(issuer)),
+        (None, true, None) => Ok(IssuerRule::Any),
+        (None, false, Some(tenants)) => Ok(IssuerRule::OfTenants(tenants)),
+        (Some(_), false, None) => refused(
+            "it is empty".to_owned(),
+            "name the issuer exactly as its tokens do, such as https://id.example.com",
+        ),
+        (None, false, None) => refused(
+            "it is not set".to_owned(),
+            "call .issuer(\"https://id.example.com\"), or .any_issuer() if every issuer will do",
+        ),
+        (_, _, Some(tenants)) => refused(
+            format!("another one is set beside those of the tenants ({})", tenants.template()),
+            "leave it out: the preset takes the issuers of the tenants that you trust",
+        ),
+        (Some(issuer), true, None) => {
+            refused(format!("both issuer({issuer:?}) and any_issuer() are set"), "keep one of them")
+        }
+    }
+}

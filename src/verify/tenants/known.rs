@@ -1,0 +1,243 @@
+//! The tenants at hand, and how others become known.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::table::{Instant, Table, Tenant};
+use super::{Resolve, Tenants};
+use crate::crypto::Backend;
+use crate::error::{AuthError, ConfigError};
+#[cfg(feature = "jwks")]
+use crate::keys::{Fetch, HttpFetch};
+use crate::limits::Limits;
+use crate::now_or_later::NowOrLater;
+use crate::reason::Reason;
+use crate::time::Stopwatch;
+use crate::trace;
+use crate::verify::authority::Authority;
+use crate::verify::ready_authority::Making;
+
+/// Questions about new issuers at one time. Those that are known already have no part in it, so that a flood of invented
+/// issuers leaves them alone.
+const MAX_QUESTIONS: usize = 64;
+const MAX_ISSUER_BYTES: usize = 2048;
+
+/// The tenants of a verifier.
+pub(in crate::verify) struct KnownTenants {
+    resolve: Resolve,
+    trusted_for: Duration,
+    deadline: Duration,
+    backend: Backend,
+    limits: Limits,
+    /// One client for all of them.
+    #[cfg(feature = "jwks")]
+    fetch: Arc<dyn Fetch>,
+    stopwatch: Stopwatch,
+    table: RwLock<Table>,
+    /// What is being asked; who comes later waits for the same answer.
+    questions: Mutex<Questions>,
+}
+
+type Questions = HashMap<Arc<str>, watch::Receiver<Option<Answer>>>;
+
+/// What became of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Trusted,
+    NotTrusted,
+    /// It could not be answered, or counts no longer.
+    Unclear,
+}
+
+type Answered = Result<Option<Authority>, Box<dyn Error + Send + Sync>>;
+
+impl KnownTenants {
+    pub(in crate::verify) fn new(
+        tenants: Tenants,
+        backend: &Backend,
+        limits: &Limits,
+        deadline: Duration,
+    ) -> Result<Self, ConfigError> {
+        tenants.check()?;
+        Ok(Self {
+            resolve: tenants.resolve,
+            trusted_for: tenants.trusted_for,
+            deadline,
+            backend: backend.clone(),
+            limits: *limits,
+            #[cfg(feature = "jwks")]
+            fetch: Arc::new(HttpFetch::new()?),
+            stopwatch: Stopwatch::start(),
+            table: RwLock::new(Table::new(tenants.limit)),
+            questions: Mutex::default(),
+        })
+    }
+
+    /// The tenant of this issuer, if it is known and still trusted.
+    pub(in crate::verify) fn find(&self, issuer: &str) -> Option<Arc<Tenant>> {
+        let now = self.stopwatch.elapsed();
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let tenant = table.get(issuer).filter(|tenant| tenant.is_trusted(now))?;
+        tenant.used(now);
+        Some(Arc::clone(tenant))
+    }
+
+    /// Asks the user who this issuer is. Answers whether it is known now.
+    ///
+    /// # Errors
+    /// If it is not trusted, or that cannot be told.
+    pub(in crate::verify) fn ask(self: &Arc<Self>, issuer: &str) -> NowOrLater<Result<bool, AuthError>> {
+        let unknown = || AuthError::new(Reason::UnknownIssuer).with_claim("iss");
+        let verdict = move |answer| match answer {
+            Answer::Trusted => Ok(true),
+            Answer::NotTrusted => Err(unknown()),
+            Answer::Unclear => Err(AuthError::new(Reason::KeysUnavailable)),
+        };
+        if issuer.len() > MAX_ISSUER_BYTES {
+            return NowOrLater::ready(Err(unknown()));
+        }
+        let mut questions = self.questions();
+        let running = questions.get(issuer).cloned();
+        if let Some(answer) = running {
+            drop(questions);
+            return NowOrLater::later(async move { verdict(wait_for(answer).await) });
+        }
+        let known = self.table.read().unwrap_or_else(PoisonError::into_inner).get(issuer).is_some();
+        if !known && questions.len() >= MAX_QUESTIONS {
+            return NowOrLater::ready(verdict(Answer::Unclear));
+        }
+        let issuer: Arc<str> = issuer.into();
+        let (tell, answer) = watch::channel(None);
+        questions.insert(Arc::clone(&issuer), answer.clone());
+        drop(questions);
+        let asked = Asked { tenants: Arc::clone(self), issuer, tell };
+        match (self.resolve)(&asked.issuer).into_now() {
+            Ok(answered) => NowOrLater::ready(verdict(asked.settle(answered))),
+            Err(resolving) => {
+                let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+                    trace::error!("an asynchronous question for tenants needs a tokio runtime");
+                    return NowOrLater::ready(verdict(Answer::Unclear));
+                };
+                let deadline = self.deadline;
+                // On a task of its own: a client that hangs up cancels nothing for the others.
+                runtime.spawn(async move {
+                    let answered = match tokio::time::timeout(deadline, resolving).await {
+                        Ok(answered) => answered,
+                        Err(elapsed) => Err(elapsed.into()),
+                    };
+                    asked.settle(answered);
+                });
+                NowOrLater::later(async move { verdict(wait_for(answer).await) })
+            }
+        }
+    }
+
+    /// Forgets the tenant of this issuer.
+    pub(in crate::verify) fn forget(&self, issuer: &str) {
+        // What is being asked may have been answered before the tenant was withdrawn.
+        let mut questions = self.questions();
+        questions.remove(issuer);
+        self.table.write().unwrap_or_else(PoisonError::into_inner).remove(issuer);
+    }
+
+    #[cfg(feature = "jwks")]
+    pub(in crate::verify) fn all(&self) -> Vec<Arc<Tenant>> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.iter().cloned().collect()
+    }
+
+    /// # Errors
+    /// If the authority that the user returned cannot be used for this issuer.
+    fn make(&self, issuer: &Arc<str>, authority: Authority, now: Instant) -> Result<Tenant, ConfigError> {
+        let authority = authority.for_issuer(issuer)?;
+        let earlier = self.table.read().unwrap_or_else(PoisonError::into_inner).get(issuer).cloned();
+        let authority = authority.build(&Making {
+            backend: &self.backend,
+            limits: &self.limits,
+            #[cfg(feature = "jwks")]
+            fetch: Some(&self.fetch),
+            earlier: earlier.as_ref().map(|earlier| &earlier.authority),
+        })?;
+        let tenant = Tenant::new(authority, now, now + self.trusted_for);
+        Ok(match &earlier {
+            Some(earlier) => tenant.confirming(earlier),
+            None => tenant,
+        })
+    }
+
+    fn questions(&self) -> MutexGuard<'_, Questions> {
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A question that is open; it is closed however it ends, by a panic of the user's function too.
+struct Asked {
+    tenants: Arc<KnownTenants>,
+    issuer: Arc<str>,
+    tell: watch::Sender<Option<Answer>>,
+}
+
+impl Asked {
+    fn settle(&self, answered: Answered) -> Answer {
+        let tenants = &self.tenants;
+        let answer = match answered {
+            Ok(Some(authority)) => match tenants.make(&self.issuer, authority, tenants.stopwatch.elapsed()) {
+                Ok(tenant) => self.trust(tenant),
+                Err(_error) => {
+                    trace::error!(issuer = ?self.issuer, error = %_error, "the authority of a tenant cannot be used");
+                    Answer::Unclear
+                }
+            },
+            Ok(None) => {
+                tenants.forget(&self.issuer);
+                Answer::NotTrusted
+            }
+            Err(_error) => {
+                trace::warn!(issuer = ?self.issuer, error = %_error, "whether a tenant is trusted cannot be told");
+                Answer::Unclear
+            }
+        };
+        self.tell.send_replace(Some(answer));
+        answer
+    }
+
+    /// Unless the tenant was forgotten meanwhile.
+    fn trust(&self, tenant: Tenant) -> Answer {
+        let questions = self.tenants.questions();
+        if !self.is_open(&questions) {
+            return Answer::Unclear;
+        }
+        let mut table = self.tenants.table.write().unwrap_or_else(PoisonError::into_inner);
+        table.insert(Arc::clone(&self.issuer), Arc::new(tenant));
+        Answer::Trusted
+    }
+
+    fn is_open(&self, questions: &Questions) -> bool {
+        questions.get(&self.issuer).is_some_and(|answer| answer.same_channel(&self.tell.subscribe()))
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let mut questions = self.tenants.questions();
+        if self.is_open(&questions) {
+            questions.remove(&self.issuer);
+        }
+    }
+}
+
+/// What is answered, or nothing if whoever asked is gone.
+async fn wait_for(mut answer: watch::Receiver<Option<Answer>>) -> Answer {
+    answer.wait_for(Option::is_some).await.ok().and_then(|answer| *answer).unwrap_or(Answer::Unclear)
+}
+
+impl fmt::Debug for KnownTenants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KnownTenants").finish_non_exhaustive()
+    }
+}

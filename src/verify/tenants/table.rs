@@ -1,0 +1,96 @@
+//! The tenants that are known, and who goes when there is no room.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::verify::ready_authority::ReadyAuthority;
+
+/// The time since the verifier was made.
+pub(super) type Instant = Duration;
+
+/// A tenant that was found to be trusted.
+#[derive(Debug)]
+pub(in crate::verify) struct Tenant {
+    pub(in crate::verify) authority: ReadyAuthority,
+    trusted_until: Instant,
+    /// Milliseconds.
+    last_used: AtomicU64,
+    /// Whether a signature of this tenant was ever good. Until then anybody can have made the token that brought it.
+    proven: AtomicBool,
+}
+
+impl Tenant {
+    pub(super) fn new(authority: ReadyAuthority, now: Instant, trusted_until: Instant) -> Self {
+        Self {
+            authority,
+            trusted_until,
+            last_used: AtomicU64::new(millis(now)),
+            proven: AtomicBool::new(false),
+        }
+    }
+
+    /// The same tenant, found to be trusted once more.
+    pub(super) fn confirming(self, earlier: &Self) -> Self {
+        Self { proven: AtomicBool::new(earlier.proven.load(Ordering::Relaxed)), ..self }
+    }
+
+    pub(in crate::verify) fn prove(&self) {
+        if !self.proven.load(Ordering::Relaxed) {
+            self.proven.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn is_trusted(&self, now: Instant) -> bool {
+        now < self.trusted_until
+    }
+
+    pub(super) fn used(&self, now: Instant) {
+        self.last_used.store(millis(now), Ordering::Relaxed);
+    }
+}
+
+/// At most so many tenants, by their issuers.
+#[derive(Debug)]
+pub(super) struct Table {
+    limit: usize,
+    by_issuer: HashMap<Arc<str>, Arc<Tenant>>,
+}
+
+impl Table {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, by_issuer: HashMap::new() }
+    }
+
+    pub(super) fn get(&self, issuer: &str) -> Option<&Arc<Tenant>> {
+        self.by_issuer.get(issuer)
+    }
+
+    pub(super) fn remove(&mut self, issuer: &str) {
+        self.by_issuer.remove(issuer);
+    }
+
+    /// Whoever invents tenants displaces those that nobody proved, and of the proven at most one.
+    pub(super) fn insert(&mut self, issuer: Arc<str>, tenant: Arc<Tenant>) {
+        if !self.by_issuer.contains_key(&issuer) && self.by_issuer.len() >= self.limit {
+            let worth = |tenant: &Tenant| {
+                (tenant.proven.load(Ordering::Relaxed), tenant.last_used.load(Ordering::Relaxed))
+            };
+            let least = self.by_issuer.iter().min_by_key(|(_, tenant)| worth(tenant));
+            if let Some(least) = least.map(|(issuer, _)| Arc::clone(issuer)) {
+                self.by_issuer.remove(&least);
+            }
+        }
+        self.by_issuer.insert(issuer, tenant);
+    }
+
+    #[cfg(feature = "jwks")]
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Tenant>> {
+        self.by_issuer.values()
+    }
+}
+
+fn millis(time: Instant) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
