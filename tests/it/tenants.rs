@@ -207,6 +207,64 @@ async fn a_confirmation_may_change_the_rules() {
     assert_eq!(provider.jwks_calls(), 1);
 }
 
+/// Keys are taken over from the same place alone.
+#[tokio::test(start_paused = true)]
+async fn a_tenant_that_moved_has_the_keys_of_its_new_place() {
+    let (old, new) = (TestIssuer::new("https://one.example.com"), TestIssuer::new("https://one.example.com"));
+    let (old, new) = (old.audience("test"), new.audience("test"));
+    let asked = AtomicU64::new(0);
+    let fetch =
+        Places([("https://old.example.com/keys", old.jwks()), ("https://new.example.com/keys", new.jwks())]);
+    let verifier = verifier(Tenants::new(move |_| {
+        let url = fetch.0[usize::from(asked.fetch_add(1, Ordering::Relaxed) > 0)].0;
+        Some(Authority::jwks(tower_jwt_auth::RemoteKeys::new(url).fetch(fetch.clone())).audience("test"))
+    }));
+    assert_eq!(reason(&verifier, &old.sign(json!({}))).await, None);
+    pass(300).await;
+    assert_eq!(reason(&verifier, &new.sign(json!({}))).await, None);
+    assert_eq!(reason(&verifier, &old.sign(json!({}))).await, Some(Reason::UnknownKey));
+}
+
+#[derive(Clone, Debug)]
+struct Places([(&'static str, String); 2]);
+
+impl tower_jwt_auth::Fetch for Places {
+    fn fetch(
+        &self,
+        url: &str,
+        _: usize,
+    ) -> tower_jwt_auth::NowOrLater<Result<http::Response<bytes::Bytes>, tower_jwt_auth::FetchError>> {
+        let found = self.0.iter().find(|(place, _)| *place == url).unwrap();
+        tower_jwt_auth::NowOrLater::ready(Ok(http::Response::new(found.1.clone().into())))
+    }
+}
+
+/// A tenant that was confirmed is not new: who invents others does not displace it.
+#[tokio::test(start_paused = true)]
+async fn a_confirmed_tenant_stays_proven() {
+    let (customers, providers) = Customers::with(&["one"]);
+    let inner = customers.clone();
+    let verifier = verifier(
+        Tenants::new(move |issuer| {
+            let invented = || Authority::jwks(TestProvider::in_memory(issuer).jwks_keys()).audience("test");
+            inner.find(issuer).or_else(|| issuer.ends_with(".evil.example").then(invented))
+        })
+        .at_most(2),
+    );
+    assert_eq!(reason(&verifier, &token(&providers[0])).await, None);
+    pass(300).await;
+    // Of the tenant, and confirming it, but not yet with a good signature.
+    let forged = TestIssuer::new(providers[0].issuer()).audience("test").sign(json!({}));
+    assert_eq!(reason(&verifier, &forged).await, Some(Reason::UnknownKey));
+    let stranger = TestIssuer::new("https://unused.example").audience("test");
+    for n in 0..3 {
+        pass(1).await;
+        let forged = stranger.sign(json!({ "iss": format!("https://{n}.evil.example") }));
+        assert_eq!(reason(&verifier, &forged).await, Some(Reason::UnknownKey));
+    }
+    assert!(verifier.verify(&token(&providers[0])).now().unwrap().is_ok());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_tenant_can_be_forgotten_at_once() {
     let (customers, providers) = Customers::with(&["one"]);
