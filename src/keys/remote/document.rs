@@ -1,15 +1,16 @@
 //! What a provider answers: its key set, its discovery document, and what it says of times.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{AGE, CACHE_CONTROL, RETRY_AFTER};
+use http::header::{AGE, CACHE_CONTROL, DATE, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode, Uri};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::error::ConfigError;
 use crate::keys::KeySet;
+use crate::time::UnixTime;
 
 /// Why nothing could be learnt from an answer.
 #[derive(Debug)]
@@ -24,17 +25,41 @@ impl Failure {
     }
 }
 
+/// Headers and body of an answer that came `now`.
+///
 /// # Errors
 /// If the status is not 200. A redirect is not followed: it would let the answer come from anywhere.
-pub(super) fn body_of(url: &str, answer: Response<Bytes>) -> Result<(HeaderMap, Bytes), Failure> {
+pub(super) fn body_of(
+    url: &str,
+    answer: Response<Bytes>,
+    now: UnixTime,
+) -> Result<(HeaderMap, Bytes), Failure> {
     let (head, body) = answer.into_parts();
     if head.status == StatusCode::OK {
         return Ok((head.headers, body));
     }
-    let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    let retry_after = retry_after.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+    let retry_after = retry_after_of(&head.headers, now);
     let redirect = if head.status.is_redirection() { ", which is not followed" } else { "" };
     Err(Failure { why: format!("{url} answered {}{redirect}", head.status.as_u16()), retry_after })
+}
+
+/// For how long the provider asks to be left alone (RFC 9110 section 10.2.3); if it says so twice, the longer.
+fn retry_after_of(headers: &HeaderMap, now: UnixTime) -> Option<Duration> {
+    // Its date is by its own clock, and so is `Date`.
+    let sent = headers.get(DATE).and_then(|value| value.to_str().ok()).and_then(date).unwrap_or(now);
+    let lines = headers.get_all(RETRY_AFTER).iter().filter_map(|line| line.to_str().ok()).map(str::trim);
+    let pauses = lines.filter_map(|line| match line.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Digits that are too many for a number are a very long time.
+        true if !line.is_empty() => Some(Duration::from_secs(line.parse().unwrap_or(u64::MAX))),
+        _ => date(line).map(|until| until.saturating_since(sent)),
+    });
+    pauses.max()
+}
+
+/// An HTTP date in each of its three forms (RFC 9110 section 5.6.7).
+fn date(text: &str) -> Option<UnixTime> {
+    let since_epoch = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(UnixTime::from_secs(since_epoch.as_secs()))
 }
 
 /// Counts the keys of a set without reading them.
@@ -127,5 +152,94 @@ pub(super) fn check_url(url: &str, http_on_loopback: bool) -> Result<(), ConfigE
             "for tests on one machine call RemoteKeys::insecure_http_on_loopback()",
         )),
         _ => Err(refused("is not https", "who is on the way could send keys of their own; use https")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 1994-11-06T08:49:37Z, the example of RFC 9110 section 5.6.7.
+    const NOW: UnixTime = UnixTime::from_secs(784_111_777);
+
+    fn pause(headers: &[(http::HeaderName, &str)]) -> Option<u64> {
+        let mut answer = Response::new(Bytes::new());
+        *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        for (name, value) in headers {
+            answer.headers_mut().append(name, http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        let failure = body_of("https://id.example.com", answer, NOW).unwrap_err();
+        failure.retry_after.map(|pause| pause.as_secs())
+    }
+
+    #[test]
+    fn a_pause_is_read_as_seconds_or_as_a_date() {
+        for (value, expected) in [
+            ("120", Some(120)),
+            ("0", Some(0)),
+            (" 7 ", Some(7)),
+            ("007", Some(7)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("99999999999999999999999999", Some(u64::MAX)),
+            // The three forms of one date, two minutes from now.
+            ("Sun, 06 Nov 1994 08:51:37 GMT", Some(120)),
+            ("Sunday, 06-Nov-94 08:51:37 GMT", Some(120)),
+            ("Sun Nov  6 08:51:37 1994", Some(120)),
+            ("Sun, 06 Nov 1994 08:49:38 GMT", Some(1)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(0)),
+            ("Sun, 06 Nov 1994 08:49:36 GMT", Some(0)),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(253_402_300_799 - 784_111_777)),
+            ("", None),
+            ("-1", None),
+            ("+5", None),
+            ("1.5", None),
+            ("1e3", None),
+            ("0x10", None),
+            ("5 seconds", None),
+            ("soon", None),
+            ("\u{0665}", None),
+            ("1994-11-06T08:51:37Z", None),
+            ("Sun, 06 Nov 1994 08:51:37", None),
+            ("Sun, 32 Nov 1994 08:51:37 GMT", None),
+            ("Sun, 06 Nov 1994 25:51:37 GMT", None),
+            ("Wed, 31 Dec 1969 23:59:59 GMT", None),
+            ("Sun, 06 Nov 99999 08:51:37 GMT", None),
+        ] {
+            assert_eq!(pause(&[(RETRY_AFTER, value)]), expected, "{value:?}");
+        }
+        assert_eq!(pause(&[]), None);
+    }
+
+    #[test]
+    fn a_date_is_held_against_the_clock_of_who_sent_it() {
+        let until = (RETRY_AFTER, "Sun, 06 Nov 1994 08:51:37 GMT");
+        for (date, expected) in [
+            ("Sun, 06 Nov 1994 08:51:07 GMT", 30),
+            ("Sunday, 06-Nov-94 08:51:07 GMT", 30),
+            // A provider whose clock is a day behind, or ahead.
+            ("Sat, 05 Nov 1994 08:51:37 GMT", 86_400),
+            ("Mon, 07 Nov 1994 08:51:37 GMT", 0),
+            // No date: our own clock.
+            ("now", 120),
+            ("", 120),
+        ] {
+            assert_eq!(pause(&[until.clone(), (DATE, date)]), Some(expected), "{date:?}");
+        }
+        let seconds = (RETRY_AFTER, "30");
+        assert_eq!(
+            pause(&[seconds, (DATE, "Sat, 05 Nov 1994 08:51:37 GMT")]),
+            Some(30),
+            "seconds need no clock"
+        );
+    }
+
+    #[test]
+    fn of_several_lines_the_longest_that_can_be_read_counts() {
+        let lines =
+            |values: &[&str]| pause(&values.iter().map(|value| (RETRY_AFTER, *value)).collect::<Vec<_>>());
+        assert_eq!(lines(&["10", "Sun, 06 Nov 1994 08:50:37 GMT", "20"]), Some(60));
+        assert_eq!(lines(&["soon", "20", "Mon"]), Some(20));
+        assert_eq!(lines(&["soon", "later"]), None);
     }
 }

@@ -4,13 +4,17 @@ use bytes::{Bytes, BytesMut};
 use http::Response;
 
 use super::fetch::{Fetch, FetchError};
+use super::guard::{PublicOnly, check_literal};
 use crate::error::ConfigError;
 use crate::now_or_later::NowOrLater;
 
 /// Fetches with `reqwest` and rustls (feature `jwks`): no redirects, the system's certificate authorities, the proxy
 /// that the environment names.
 #[derive(Clone, Debug)]
-pub struct HttpFetch(reqwest::Client);
+pub struct HttpFetch {
+    client: reqwest::Client,
+    public_addresses_only: bool,
+}
 
 impl HttpFetch {
     /// The usual client.
@@ -18,33 +22,78 @@ impl HttpFetch {
     /// # Errors
     /// If the platform's certificates cannot be read.
     pub fn new() -> Result<Self, ConfigError> {
-        reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(std::time::Duration::from_secs(2))
-            .user_agent(concat!("tower-jwt-auth/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map(Self)
-            .map_err(|error| {
-                ConfigError::new(
-                    "HttpFetch",
-                    error.to_string(),
-                    "hand over a client of your own with from_client",
-                )
-            })
+        Self::build(usual_client(), false)
+    }
+
+    /// A client for URLs that somebody else chose, such as the issuers of tenants: it connects to addresses of the public
+    /// internet alone, so that no URL leads into your own network (server-side request forgery).
+    ///
+    /// The very address that is connected to is judged, whatever led there: the configured URL, a `jwks_uri`, an address
+    /// in place of a host, in whatever notation, a name that stands for another address a moment later. Public is what the
+    /// registries of special-purpose addresses (RFC 6890) leave over; IPv6 that embeds IPv4 is refused, but for NAT64 with
+    /// a public address in it. Proxies of the environment are not used: a proxy would resolve names by itself.
+    ///
+    /// Not for a provider within your own network; its URL is your own configuration.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+    /// use tower_jwt_auth::{HttpFetch, RemoteKeys};
+    ///
+    /// let given_by_a_customer = "https://id.example.com";
+    /// let keys = RemoteKeys::new(given_by_a_customer).fetch(HttpFetch::public_addresses_only()?);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// If the platform's certificates cannot be read.
+    pub fn public_addresses_only() -> Result<Self, ConfigError> {
+        Self::guarded(PublicOnly::by_the_system())
+    }
+
+    fn guarded(resolver: PublicOnly) -> Result<Self, ConfigError> {
+        Self::build(usual_client().no_proxy().dns_resolver(resolver), true)
+    }
+
+    fn build(client: reqwest::ClientBuilder, public_addresses_only: bool) -> Result<Self, ConfigError> {
+        let client = client.build().map_err(|error| {
+            ConfigError::new(
+                "HttpFetch",
+                error.to_string(),
+                "hand over a client of your own with from_client",
+            )
+        })?;
+        Ok(Self { client, public_addresses_only })
     }
 
     /// A client of your own, with its proxy, certificates and headers. It should not follow redirects
     /// (`reqwest::redirect::Policy::none()`): keys come from the host that was configured.
     #[must_use]
     pub fn from_client(client: reqwest::Client) -> Self {
-        Self(client)
+        Self { client, public_addresses_only: false }
     }
+}
+
+fn usual_client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(std::time::Duration::from_secs(2))
+        .user_agent(concat!("tower-jwt-auth/", env!("CARGO_PKG_VERSION")))
 }
 
 impl Fetch for HttpFetch {
     fn fetch(&self, url: &str, max_bytes: usize) -> NowOrLater<Result<Response<Bytes>, FetchError>> {
-        let request =
-            self.0.get(url).header(http::header::ACCEPT, "application/jwk-set+json, application/json");
+        // The URL as the client reads it: what is judged is what is connected to.
+        let url = match reqwest::Url::parse(url) {
+            Ok(url) => url,
+            Err(error) => return NowOrLater::ready(Err(FetchError::new(error))),
+        };
+        if self.public_addresses_only
+            && let Err(refused) = check_literal(&url)
+        {
+            return NowOrLater::ready(Err(FetchError::new(refused)));
+        }
+        let accept = "application/jwk-set+json, application/json";
+        let request = self.client.get(url).header(http::header::ACCEPT, accept);
         NowOrLater::later(async move {
             let mut answer = request.send().await.map_err(FetchError::new)?;
             let mut body = BytesMut::new();
@@ -59,5 +108,25 @@ impl Fetch for HttpFetch {
             *response.headers_mut() = std::mem::take(answer.headers_mut());
             Ok(response)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+
+    /// A name that leads to this machine, by a resolver of its own.
+    #[tokio::test]
+    async fn a_name_that_leads_inwards_is_not_connected_to() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let url = format!("http://id.example.com:{}/", listener.local_addr().unwrap().port());
+        let loopback = PublicOnly::by(|_| NowOrLater::ready(Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)])));
+        let error = HttpFetch::guarded(loopback).unwrap().fetch(&url, 1000).await.unwrap_err().to_string();
+        assert!(error.contains("the host \"id.example.com\" has no public address"), "{error}");
+        assert!(!error.contains("127.0.0.1"), "{error}");
+        assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     }
 }

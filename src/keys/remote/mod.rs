@@ -3,6 +3,7 @@
 mod document;
 mod driver;
 mod fetch;
+mod guard;
 mod health;
 mod http;
 mod settings;

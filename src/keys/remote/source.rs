@@ -18,7 +18,7 @@ use super::state::{Bounds, Instant, Need, State};
 use crate::keys::source::Unavailable;
 use crate::keys::{Generation, KeySet, KeySource};
 use crate::now_or_later::NowOrLater;
-use crate::time::Stopwatch;
+use crate::time::{Clock, Stopwatch, SystemClock};
 use crate::trace;
 
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -311,7 +311,7 @@ impl Inner {
         if answer.body().len() > MAX_BODY_BYTES {
             return Err(Failure::new(format!("{url}: the body has more than {MAX_BODY_BYTES} bytes")));
         }
-        body_of(url, answer)
+        body_of(url, answer, SystemClock.now())
     }
 
     /// Replaces the set as a unit: a key that is not in the new one is gone. Called with the state locked.

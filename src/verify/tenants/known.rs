@@ -71,7 +71,7 @@ impl KnownTenants {
             backend: backend.clone(),
             limits: *limits,
             #[cfg(feature = "jwks")]
-            fetch: Arc::new(HttpFetch::new()?),
+            fetch: Arc::new(HttpFetch::public_addresses_only()?),
             stopwatch: Stopwatch::start(),
             table: RwLock::new(Table::new(tenants.limit)),
             questions: Mutex::default(),

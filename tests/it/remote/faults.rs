@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use tower_jwt_auth::{Authority, Claims, ProviderFault, Reason, TestProvider, Verifier};
+use bytes::Bytes;
+use http::Response;
+use tower_jwt_auth::{
+    Authority, Claims, Fetch, FetchError, NowOrLater, ProviderFault, Reason, RemoteKeys, TestProvider,
+    Verifier,
+};
 
 use super::{HOUR, ISS, accepts, at_once, of_keys, oidc, pass, provider, reason, token};
 
@@ -106,6 +111,36 @@ async fn a_pause_that_was_asked_for_is_kept() {
     assert_eq!(provider.discovery_calls(), 1);
     pass(4).await;
     assert!(accepts(&verifier, &token(&provider)).await);
+}
+
+/// Answers 429, and asks for a pause until a date.
+#[derive(Debug)]
+struct Until(&'static str);
+
+impl Fetch for Until {
+    fn fetch(&self, _: &str, _: usize) -> NowOrLater<Result<Response<Bytes>, FetchError>> {
+        let answer = Response::builder().status(429).header("retry-after", self.0);
+        let answer = answer.header("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        NowOrLater::ready(Ok(answer.body(Bytes::new()).unwrap()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_until_a_date_is_kept_up_to_five_minutes() {
+    for (until, pause) in [
+        ("Sun, 06 Nov 1994 08:51:37 GMT", 120),
+        ("Sunday, 06-Nov-94 08:51:37 GMT", 120),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 300),
+    ] {
+        let keys = RemoteKeys::new(ISS).fetch(Until(until));
+        let verifier = Verifier::<Claims>::new(Authority::oidc(keys).audience("test")).unwrap();
+        // Only the second one is put off.
+        verifier.warm().await.unwrap_err();
+        verifier.warm().await.unwrap_err();
+        let [health] = &verifier.key_health()[..] else { panic!() };
+        assert_eq!(health.attempts, 1);
+        assert_eq!(health.next_refresh, Some(Duration::from_secs(pause)), "{until}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

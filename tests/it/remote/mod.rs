@@ -3,6 +3,7 @@
 mod discovery;
 mod faults;
 mod flood;
+mod guard;
 mod health;
 mod lazy;
 mod load;
