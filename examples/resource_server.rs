@@ -9,6 +9,7 @@
 //! | `JWT_JWKS_URL` | instead: the URL of a JWK set, fetched when the first token comes, and kept up to date |
 //! | `JWT_OIDC_ISSUER` | instead: an issuer whose discovery document says where its keys are; it is `JWT_ISSUER` as well |
 //! | `JWT_ALLOW_HTTP` | `1` allows `http://` in these two for a host that is this very machine |
+//! | `JWT_KEYS_MAX_AGE` | seconds for which keys from a URL are kept, whatever the provider's `max-age` says; 1 to 86400 |
 //! | `JWT_ALGORITHMS` | the algorithms, separated by commas; else what each key says, and HS256 for `JWT_SECRET` |
 //! | `JWT_LEEWAY` | seconds by which clocks may differ, 30 unless set |
 //! | `PORT` | 3000 unless set; 0 for any |
@@ -75,8 +76,8 @@ fn authority() -> Result<Authority, Problem> {
         ("JWT_SECRET", secret) => Authority::keys(
             secret_keys(&secret, &algorithms).map_err(|error| format!("JWT_SECRET: {error}"))?,
         ),
-        ("JWT_JWKS_URL", url) => Authority::jwks(remote(url)),
-        ("JWT_OIDC_ISSUER", issuer) => Authority::oidc(remote(issuer)),
+        ("JWT_JWKS_URL", url) => Authority::jwks(remote(url)?),
+        ("JWT_OIDC_ISSUER", issuer) => Authority::oidc(remote(issuer)?),
         (_, jwks) => {
             let inline = jwks.trim_start().starts_with('{');
             let json = if inline { Ok(jwks.clone()) } else { std::fs::read_to_string(&jwks) };
@@ -96,12 +97,17 @@ fn authority() -> Result<Authority, Problem> {
     Ok(authority.issuer(issuer).audience(audience))
 }
 
-fn remote(url: String) -> RemoteKeys {
-    let keys = RemoteKeys::new(url);
-    match variable("JWT_ALLOW_HTTP").as_deref() {
-        Some("1") => keys.insecure_http_on_loopback(),
-        _ => keys,
+fn remote(url: String) -> Result<RemoteKeys, Problem> {
+    let mut keys = RemoteKeys::new(url);
+    if variable("JWT_ALLOW_HTTP").as_deref() == Some("1") {
+        keys = keys.insecure_http_on_loopback();
     }
+    if let Some(max_age) = variable("JWT_KEYS_MAX_AGE") {
+        let seconds =
+            max_age.parse().map_err(|_| format!("JWT_KEYS_MAX_AGE: {max_age} is no number of seconds"))?;
+        keys = keys.max_age(Duration::from_secs(seconds)..=Duration::from_secs(seconds));
+    }
+    Ok(keys)
 }
 
 fn secret_keys(text: &str, algorithms: &[Algorithm]) -> Result<KeySet, tower_jwt_auth::ConfigError> {

@@ -388,6 +388,14 @@ fn resource_server_says_what_is_missing_and_how_to_mend_it() {
         (&[("JWT_SECRET", SECRET_BASE64), ("JWT_ALGORITHMS", "HS512")], &["JWT_SECRET", "HS512"]),
         (&[("JWT_SECRET", SECRET_BASE64), ("JWT_ALGORITHMS", "RS256")], &["JWT_SECRET", "RS256"]),
         (&[jwks, ("JWT_ALGORITHMS", "ES256,none")], &["JWT_ALGORITHMS", "none", "use one of"]),
+        (
+            &[("JWT_JWKS_URL", "https://id.example.com"), ("JWT_KEYS_MAX_AGE", "soon")],
+            &["JWT_KEYS_MAX_AGE", "soon"],
+        ),
+        (
+            &[("JWT_JWKS_URL", "https://id.example.com"), ("JWT_KEYS_MAX_AGE", "0")],
+            &["max_age", "use 1 to 86400 seconds"],
+        ),
         (&[jwks, ("JWT_LEEWAY", "soon")], &["JWT_LEEWAY", "soon"]),
         (&[jwks, ("JWT_LEEWAY", "301")], &["leeway", "at most 300"]),
         (&[jwks, ("PORT", "many")], &["PORT", "many"]),

@@ -15,7 +15,11 @@ use std::time::Duration;
 
 use state::{Bounds, Need, State, Step};
 
-const BOUNDS: Bounds = Bounds { cooldown: Duration::from_secs(10), stale: Duration::from_secs(6 * 3600) };
+const BOUNDS: Bounds = Bounds {
+    cooldown: Duration::from_secs(10),
+    stale: Duration::from_secs(6 * 3600),
+    lifetime: Bounds::LIFETIME,
+};
 /// The longest that a request waits for keys.
 const WAIT: Duration = Duration::from_secs(2);
 /// Between two requests that an instance receives.

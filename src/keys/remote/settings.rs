@@ -1,5 +1,6 @@
 //! Where keys are, and how they are fetched.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ pub struct RemoteKeys {
     http_on_loopback: bool,
     cooldown: Duration,
     stale: Duration,
+    max_age: RangeInclusive<Duration>,
     fetch_time: Duration,
     wait: Duration,
 }
@@ -55,6 +57,7 @@ impl RemoteKeys {
             http_on_loopback: false,
             cooldown: Duration::from_secs(10),
             stale: Duration::from_secs(6 * 3600),
+            max_age: Bounds::LIFETIME,
             fetch_time: Duration::from_secs(5),
             wait: Duration::from_secs(2),
         }
@@ -85,6 +88,16 @@ impl RemoteKeys {
     /// A key that was withdrawn is trusted for this long if the provider cannot be reached.
     pub fn stale(mut self, stale: Duration) -> Self {
         self.stale = stale;
+        self
+    }
+
+    /// Within which bounds the provider's `Cache-Control: max-age` is believed: 5 minutes to 1 hour unless told, from
+    /// 1 second to 24 hours.
+    ///
+    /// Keys are fetched again at 80 % of it, a tenth earlier or later. A provider that says nothing means 10 minutes,
+    /// within the same bounds.
+    pub fn max_age(mut self, bounds: RangeInclusive<Duration>) -> Self {
+        self.max_age = bounds;
         self
     }
 
@@ -119,6 +132,8 @@ impl RemoteKeys {
         for (setting, value, least, most) in [
             ("cooldown", self.cooldown, 5, 300),
             ("stale", self.stale, 0, 24 * 3600),
+            ("max_age", *self.max_age.start(), 1, 24 * 3600),
+            ("max_age", *self.max_age.end(), 1, 24 * 3600),
             ("fetch_time", self.fetch_time, 1, 30),
             ("wait", self.wait, 0, 10),
         ] {
@@ -126,6 +141,10 @@ impl RemoteKeys {
                 let remedy = format!("use {least} to {most} seconds");
                 return Err(ConfigError::new(setting, format!("{value:?} is out of bounds"), remedy));
             }
+        }
+        if self.max_age.is_empty() {
+            let problem = format!("nothing is within {:?}", self.max_age);
+            return Err(ConfigError::new("max_age", problem, "put the shorter one first"));
         }
         let fetch = match (self.fetch, fetch) {
             (Some(fetch), _) => fetch,
@@ -137,7 +156,7 @@ impl RemoteKeys {
             found,
             fetch,
             http_on_loopback: self.http_on_loopback,
-            bounds: Bounds { cooldown: self.cooldown, stale: self.stale },
+            bounds: Bounds { cooldown: self.cooldown, stale: self.stale, lifetime: self.max_age },
             fetch_time: self.fetch_time,
             wait: self.wait,
         })))

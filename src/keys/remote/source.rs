@@ -67,7 +67,7 @@ impl Remote {
             stopwatch: Stopwatch::start(),
             snapshot: ArcSwap::from_pointee((0, KeySet::default())),
             unusable_from: AtomicU64::new(u64::MAX),
-            state: Mutex::new(State::new(settings.bounds)),
+            state: Mutex::new(State::new(settings.bounds.clone())),
             jwks_uri: Mutex::new(None),
             last_error: Mutex::new(None),
             attempts: watch::Sender::new((0, true)),

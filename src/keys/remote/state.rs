@@ -1,23 +1,28 @@
 //! When to fetch: a pure machine of times and events. It reads no clock and does no I/O.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// The time since the source was made.
 pub(super) type Instant = Duration;
 
 /// The bounds that keep a provider from being flooded, and keys from growing old.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Bounds {
     /// Between any attempt and one for an unknown `kid`.
     pub(super) cooldown: Duration,
     /// How long keys serve after they should have been refreshed.
     pub(super) stale: Duration,
+    /// Within which a provider's `max-age` is believed. Not empty.
+    pub(super) lifetime: RangeInclusive<Duration>,
 }
 
 impl Bounds {
-    const BACK_OFF: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
+    const BACK_OFF: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
     const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
-    const LIFETIME: std::ops::RangeInclusive<Duration> = Duration::from_secs(300)..=Duration::from_secs(3600);
+    /// The usual `lifetime`.
+    pub(super) const LIFETIME: RangeInclusive<Duration> =
+        Duration::from_secs(300)..=Duration::from_secs(3600);
     const LIFETIME_UNLESS_SAID: Duration = Duration::from_secs(600);
 }
 
@@ -122,7 +127,7 @@ impl State {
     pub(super) fn succeeded(&mut self, now: Instant, max_age: Option<Duration>, spread: f64) {
         let lifetime = max_age
             .unwrap_or(Bounds::LIFETIME_UNLESS_SAID)
-            .clamp(*Bounds::LIFETIME.start(), *Bounds::LIFETIME.end());
+            .clamp(*self.bounds.lifetime.start(), *self.bounds.lifetime.end());
         // At 80 % of the lifetime, a tenth earlier or later, so that a fleet does not come all at once.
         let refresh_at = now + lifetime.mul_f64(0.8 + 0.1 * spread.clamp(-1.0, 1.0));
         self.held = Some(Held { since: now, refresh_at, unusable_from: refresh_at + self.bounds.stale });
@@ -204,7 +209,11 @@ impl State {
 mod tests {
     use super::*;
 
-    const BOUNDS: Bounds = Bounds { cooldown: Duration::from_secs(10), stale: Duration::from_secs(6 * 3600) };
+    const BOUNDS: Bounds = Bounds {
+        cooldown: Duration::from_secs(10),
+        stale: Duration::from_secs(6 * 3600),
+        lifetime: Bounds::LIFETIME,
+    };
 
     const fn s(seconds: u64) -> Instant {
         Duration::from_secs(seconds)
@@ -249,6 +258,30 @@ mod tests {
             state.begin(s(0));
             state.succeeded(s(0), None, spread);
             assert_eq!(state.step(s(at - 1)), Step::Sleep(Some(s(at))), "{spread}");
+        }
+    }
+
+    #[test]
+    fn max_age_is_believed_within_the_bounds_that_are_set() {
+        for (least, most, max_age, millis) in [
+            (1, 86_400, Some(0), 800),
+            (1, 86_400, Some(1), 800),
+            (1, 86_400, Some(10), 8_000),
+            (1, 86_400, Some(86_400), 69_120_000),
+            (1, 86_400, Some(86_401), 69_120_000),
+            (1, 86_400, None, 480_000),
+            (4, 4, Some(3600), 3_200),
+            (4, 4, Some(0), 3_200),
+            (4, 4, None, 3_200),
+            (7200, 7200, None, 5_760_000),
+        ] {
+            let mut state = State::new(Bounds { lifetime: s(least)..=s(most), ..BOUNDS });
+            state.begin(s(0));
+            state.succeeded(s(0), max_age.map(s), 0.0);
+            let due = Duration::from_millis(millis);
+            let what = format!("{max_age:?} within {least} to {most}");
+            assert_eq!(state.step(s(0)), Step::Sleep(Some(due)), "{what}");
+            assert_eq!(state.step(due), Step::Fetch, "{what}");
         }
     }
 

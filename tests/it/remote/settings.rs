@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tower_jwt_auth::{Authority, Claims, RemoteKeys, Verifier};
 
+use super::{of_keys, pass, provider};
+
 fn by_url(keys: RemoteKeys) -> Result<Verifier<Claims>, String> {
     Verifier::new(Authority::jwks(keys).issuer("i").audience("a")).map_err(|error| error.to_string())
 }
@@ -80,11 +82,14 @@ fn a_query_is_for_key_sets_alone() {
 #[test]
 fn settings_have_bounds() {
     type Set = fn(RemoteKeys, Duration) -> RemoteKeys;
-    let cases: [(&str, Set, u64, u64); 4] = [
+    let cases: [(&str, Set, u64, u64); 7] = [
         ("cooldown", RemoteKeys::cooldown, 5, 300),
         ("stale", RemoteKeys::stale, 0, 86_400),
         ("fetch_time", RemoteKeys::fetch_time, 1, 30),
         ("wait", RemoteKeys::wait, 0, 10),
+        ("max_age", |keys, least| keys.max_age(least..=Duration::from_secs(86_400).max(least)), 1, 86_400),
+        ("max_age", |keys, most| keys.max_age(Duration::from_secs(1).min(most)..=most), 1, 86_400),
+        ("max_age", |keys, both| keys.max_age(both..=both), 1, 86_400),
     ];
     let keys = || RemoteKeys::new("https://id.example.com");
     for (name, set, least, most) in cases {
@@ -98,6 +103,43 @@ fn settings_have_bounds() {
             let bounds = format!("use {least} to {most} seconds");
             assert!(error.contains(name) && error.contains(&bounds), "{error}");
         }
+    }
+}
+
+#[test]
+fn bounds_of_max_age_are_in_order() {
+    let seconds = Duration::from_secs;
+    let error = by_url(RemoteKeys::new("https://id.example.com").max_age(seconds(300)..=seconds(299)));
+    let error = error.unwrap_err();
+    assert!(error.contains("max_age") && error.contains("300s..=299s") && error.contains("first"), "{error}");
+}
+
+/// Keys are fetched again at 80 % of the provider's `max-age` within the bounds, a tenth earlier or later.
+#[tokio::test(start_paused = true)]
+async fn max_age_is_believed_within_its_bounds() {
+    for (bounds, max_age, refresh) in [
+        (None, "max-age=10", 210..=270),
+        (None, "max-age=7200", 2520..=3240),
+        (Some(5..=86_400), "max-age=10", 7..=9),
+        (Some(5..=86_400), "max-age=1", 3..=5),
+        (Some(5..=86_400), "max-age=86400", 60_480..=77_760),
+        (Some(20..=20), "max-age=3600", 14..=18),
+    ] {
+        let provider = provider();
+        provider.cache_control(Some(max_age));
+        let keys = match bounds.clone() {
+            Some(bounds) => provider
+                .jwks_keys()
+                .max_age(Duration::from_secs(*bounds.start())..=Duration::from_secs(*bounds.end())),
+            None => provider.jwks_keys(),
+        };
+        let verifier = of_keys(keys, &provider);
+        verifier.warm().await.unwrap();
+        let next = verifier.key_health()[0].next_refresh.unwrap().as_secs_f64();
+        let (soonest, latest) = (*refresh.start() as f64, *refresh.end() as f64);
+        assert!((soonest..=latest).contains(&next), "{bounds:?} {max_age}: {next}");
+        pass(*refresh.end() + 1).await;
+        assert!(provider.jwks_calls() > 1, "{bounds:?} {max_age}");
     }
 }
 
