@@ -19,6 +19,7 @@ use crate::jose::{Algorithm, AlgorithmSet, same_media_type};
 use crate::keys::{Found, RemoteKeys};
 use crate::keys::{KeySet, KeySource, PreparedSet, Secret, Static};
 use crate::limits::Limits;
+use crate::time::Clock;
 
 /// Who may sign tokens, with what keys, and what those tokens must say.
 ///
@@ -306,8 +307,13 @@ impl Authority {
     }
 
     /// Checks the settings and prepares the keys.
-    pub(super) fn build(self, backend: &Backend, limits: &Limits) -> Result<ReadyAuthority, ConfigError> {
-        let source = self.keys.into_source()?;
+    pub(super) fn build(
+        self,
+        backend: &Backend,
+        limits: &Limits,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<ReadyAuthority, ConfigError> {
+        let source = self.keys.into_source(clock)?;
         let issuer = match (self.issuer, self.any_issuer) {
             (Some(issuer), false) if !issuer.is_empty() => Some(issuer),
             (None, true) => None,

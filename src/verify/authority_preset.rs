@@ -10,6 +10,7 @@ use crate::error::ConfigError;
 use crate::keys::KeySource;
 #[cfg(feature = "jwks")]
 use crate::keys::{Found, RemoteKeys};
+use crate::time::Clock;
 
 /// Where the keys come from; a source that fetches is made last, so that its settings can still change.
 #[derive(Debug)]
@@ -20,11 +21,11 @@ pub(super) enum Keys {
 }
 
 impl Keys {
-    pub(super) fn into_source(self) -> Result<Arc<dyn KeySource>, ConfigError> {
+    pub(super) fn into_source(self, _clock: &Arc<dyn Clock>) -> Result<Arc<dyn KeySource>, ConfigError> {
         match self {
             Self::Source(source) => source,
             #[cfg(feature = "jwks")]
-            Self::Remote(keys, found) => keys.into_source(found),
+            Self::Remote(keys, found) => keys.into_source(found, _clock),
         }
     }
 }

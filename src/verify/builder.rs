@@ -115,7 +115,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> VerifierBuilder<C> {
         let mut authorities = Vec::with_capacity(self.authorities.len());
         let mut by_issuer = HashMap::new();
         for authority in self.authorities {
-            let authority = authority.build(&backend, &self.limits)?;
+            let authority = authority.build(&backend, &self.limits, &self.clock)?;
             if let Some(issuer) = &authority.policy.issuer
                 && by_issuer.insert(Arc::clone(issuer), authorities.len()).is_some()
             {

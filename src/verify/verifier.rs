@@ -82,21 +82,31 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     pub fn verify(&self, token: &str) -> NowOrLater<Result<Jwt<C>, AuthError>> {
         match self.with_keys_at_hand(token) {
             Ok(Outcome::Verified(jwt, authority)) => self.with_checks(jwt, authority),
-            Ok(Outcome::NoKey(authority, seen)) => match self.ask_for_keys(token, authority, seen).into_now()
-            {
-                Ok(Ok(true)) => self.with_newer_keys(token),
-                Ok(Ok(false)) => NowOrLater::ready(Err(no_key_of(authority))),
-                Ok(Err(refused)) => NowOrLater::ready(Err(refused)),
-                Err(refresh) => {
-                    let (verifier, token) = (self.clone(), token.to_owned());
-                    NowOrLater::later(async move {
-                        // Whether there is another set or not: the answer is then that of a second try.
-                        refresh.await?;
-                        verifier.with_newer_keys(&token).await
-                    })
-                }
-            },
+            Ok(Outcome::NoKey(authority, seen)) => self.after_asking(token, authority, seen, true),
             Err(refused) => NowOrLater::ready(Err(refused)),
+        }
+    }
+
+    /// Asks for another set, and tries again with it.
+    fn after_asking(
+        &self,
+        token: &str,
+        authority: &ReadyAuthority,
+        seen: Generation,
+        first: bool,
+    ) -> NowOrLater<Result<Jwt<C>, AuthError>> {
+        match self.ask_for_keys(token, authority, seen).into_now() {
+            Ok(Ok(true)) => self.with_newer_keys(token, first),
+            Ok(Ok(false)) => NowOrLater::ready(Err(no_key_of(authority))),
+            Ok(Err(refused)) => NowOrLater::ready(Err(refused)),
+            Err(refresh) => {
+                let (verifier, token) = (self.clone(), token.to_owned());
+                NowOrLater::later(async move {
+                    // Whether there is another set or not: the answer is then that of another try.
+                    let newer = refresh.await?;
+                    verifier.with_newer_keys(&token, first && newer).await
+                })
+            }
         }
     }
 
@@ -131,10 +141,13 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         authority.policy.check_claims(&notes, self.core.clock.now()).map(drop)
     }
 
-    /// The second and last try, after a refresh.
-    fn with_newer_keys(&self, token: &str) -> NowOrLater<Result<Jwt<C>, AuthError>> {
+    /// The second try, after a refresh. It is the last one, unless it was made with the keys of an earlier process.
+    fn with_newer_keys(&self, token: &str, may_ask: bool) -> NowOrLater<Result<Jwt<C>, AuthError>> {
         match self.with_keys_at_hand(token) {
             Ok(Outcome::Verified(jwt, authority)) => self.with_checks(jwt, authority),
+            Ok(Outcome::NoKey(authority, seen)) if may_ask && authority.keys.source().is_restored(seen) => {
+                self.after_asking(token, authority, seen, false)
+            }
             Ok(Outcome::NoKey(authority, _)) => NowOrLater::ready(Err(no_key_of(authority))),
             Err(refused) => NowOrLater::ready(Err(refused)),
         }
@@ -247,6 +260,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 #[cfg(feature = "jwks")]
 impl<C> Verifier<C> {
     /// Fetches the keys of all authorities that have none yet, to fail at start rather than at the first request.
+    ///
+    /// Keys that an earlier process kept (`RemoteKeys::keep_in`) are keys: with them it succeeds while the provider is down.
     ///
     /// # Errors
     /// If keys cannot be had: why, and from where. The verifier stays usable, and goes on trying.

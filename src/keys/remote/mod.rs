@@ -5,6 +5,7 @@ mod driver;
 mod fetch;
 mod health;
 mod http;
+mod kept;
 mod settings;
 mod source;
 mod state;
