@@ -215,11 +215,11 @@ mod answer;
 mod authorize;
 #[cfg(feature = "axum")]
 mod axum;
-#[cfg(feature = "issuer")]
+#[cfg(any(feature = "issuer", feature = "jwks"))]
 mod blocking;
 mod challenge;
 mod claims;
-#[cfg(feature = "issuer")]
+#[cfg(any(feature = "issuer", feature = "jwks"))]
 mod crash;
 mod crypto;
 mod deadline;
@@ -229,6 +229,8 @@ pub mod guide;
 #[cfg(feature = "issuer")]
 mod issuer;
 mod jose;
+#[cfg(any(feature = "issuer", feature = "jwks"))]
+mod key_store;
 mod keys;
 mod layer;
 mod limits;
@@ -238,7 +240,7 @@ pub mod provider;
 mod reason;
 #[cfg(feature = "issuer")]
 mod refresh;
-#[cfg(feature = "issuer")]
+#[cfg(any(feature = "issuer", feature = "jwks"))]
 mod store_error;
 #[cfg(feature = "test-util")]
 mod test_util;
@@ -256,11 +258,12 @@ pub use crypto::Backend;
 pub use error::{AuthError, ConfigError};
 #[cfg(feature = "issuer")]
 pub use issuer::{
-    AccessTokenClaims, DocumentBody, DocumentService, FileKeyStore, Issuer, IssuerBuilder, IssuerKeys,
-    KeyDocument, KeyRing, KeyRingBuilder, KeyState, KeyStatus, KeyStore, MemoryKeyStore, MetadataBuilder,
-    SignError, Signer, SigningKey,
+    AccessTokenClaims, DocumentBody, DocumentService, Issuer, IssuerBuilder, IssuerKeys, KeyRing,
+    KeyRingBuilder, KeyState, KeyStatus, MetadataBuilder, SignError, Signer, SigningKey,
 };
 pub use jose::Algorithm;
+#[cfg(any(feature = "issuer", feature = "jwks"))]
+pub use key_store::{FileKeyStore, KeyDocument, KeyStore, MemoryKeyStore};
 #[cfg(feature = "jwks")]
 pub use keys::{Fetch, FetchError, HttpFetch, KeyHealth, RemoteKeys};
 pub use keys::{Key, KeySet, Secret, SkippedKey};
@@ -280,7 +283,7 @@ pub use refresh::{
     Grant, MemoryRefreshStore, RefreshError, RefreshRecord, RefreshStore, RefreshToken, RefreshTokens,
     RefreshTokensBuilder, Rotated, Session,
 };
-#[cfg(feature = "issuer")]
+#[cfg(any(feature = "issuer", feature = "jwks"))]
 pub use store_error::StoreError;
 #[cfg(all(feature = "test-util", feature = "jwks"))]
 pub use test_util::{ProviderFault, TestProvider};

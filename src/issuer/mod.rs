@@ -9,7 +9,6 @@ mod payload;
 mod ring;
 mod signer;
 mod signing_key;
-mod store;
 mod well_known;
 
 pub use access_token::AccessTokenClaims;
@@ -19,5 +18,4 @@ pub use issuer::Issuer;
 pub use ring::{KeyRing, KeyRingBuilder, KeyState, KeyStatus};
 pub use signer::Signer;
 pub use signing_key::SigningKey;
-pub use store::{FileKeyStore, KeyDocument, KeyStore, MemoryKeyStore};
 pub use well_known::{DocumentBody, DocumentService, MetadataBuilder};

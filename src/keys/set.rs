@@ -154,6 +154,14 @@ impl KeySet {
         }
     }
 
+    /// The keys of this set that are not in `other`.
+    #[cfg(feature = "jwks")]
+    pub(super) fn without(&self, other: &Self) -> Self {
+        let others: Vec<Value> = other.iter().map(Key::to_jwk).collect();
+        let keys = self.iter().filter(|key| !others.contains(&key.to_jwk())).cloned().collect();
+        Self::of(keys, Vec::new())
+    }
+
     /// The keys, in the order they were given.
     pub fn iter(&self) -> impl Iterator<Item = &Key> {
         self.keys.iter()

@@ -39,6 +39,12 @@ pub(crate) trait KeySource: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether the set of this generation is what an earlier process had fetched: the provider may have newer keys, and
+    /// has not been asked for them.
+    fn is_restored(&self, _: Generation) -> bool {
+        false
+    }
+
     /// How a remote source is doing.
     #[cfg(feature = "jwks")]
     fn health(&self) -> Option<super::KeyHealth> {

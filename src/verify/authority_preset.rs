@@ -36,7 +36,7 @@ impl Keys {
         match self {
             Self::Source(source) => source,
             #[cfg(feature = "jwks")]
-            Self::Remote(keys, found) => keys.into_source(found, making.fetch),
+            Self::Remote(keys, found) => keys.into_source(found, making.fetch, making.clock),
         }
     }
 }

@@ -126,13 +126,14 @@ impl<C: DeserializeOwned + Send + Sync + 'static> VerifierBuilder<C> {
         let making = Making {
             backend: &backend,
             limits: &self.limits,
+            clock: &self.clock,
             #[cfg(feature = "jwks")]
             fetch: None,
             earlier: None,
         };
-        let deadline = self.check_deadline;
-        let tenants =
-            self.tenants.map(|tenants| KnownTenants::new(tenants, &backend, &self.limits, deadline));
+        let tenants = self.tenants.map(|tenants| {
+            KnownTenants::new(tenants, &backend, self.limits, &self.clock, self.check_deadline)
+        });
         let mut authorities = Authorities::new(tenants.transpose()?);
         for authority in self.authorities {
             authorities.add(authority.build(&making)?)?;

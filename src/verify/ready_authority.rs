@@ -17,6 +17,7 @@ use crate::jose::{AlgorithmSet, same_media_type};
 use crate::keys::Fetch;
 use crate::keys::PreparedSet;
 use crate::limits::Limits;
+use crate::time::Clock;
 
 /// An authority whose settings were found good.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub(super) struct ReadyAuthority {
 pub(super) struct Making<'a> {
     pub(super) backend: &'a Backend,
     pub(super) limits: &'a Limits,
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    pub(super) clock: &'a Arc<dyn Clock>,
     /// What fetches keys, unless the authority says otherwise.
     #[cfg(feature = "jwks")]
     pub(super) fetch: Option<&'a Arc<dyn Fetch>>,

@@ -71,7 +71,8 @@ impl Lacking<'_> {
     /// Without a single key to verify with the fault is ours.
     fn refusal(&self) -> AuthError {
         match self {
-            Self::Tenant(_) => AuthError::new(Reason::UnknownIssuer).with_claim("iss"),
+            // It was found, and displaced by others before it could be used.
+            Self::Tenant(_) => Reason::KeysUnavailable.into(),
             Self::Key(authority, _) if authority.keys.load().algorithms.is_empty() => {
                 Reason::KeysUnavailable.into()
             }
@@ -95,8 +96,29 @@ enum Choice<'v> {
     NotAtHand(Box<str>),
 }
 
-/// What may be asked for on behalf of one token: its tenant, keys that were kept, keys that are fetched.
-const MAX_QUESTIONS: u8 = 3;
+/// What was asked for on behalf of one token.
+#[derive(Clone, Copy)]
+enum Asked {
+    Nothing,
+    Tenant,
+    Keys,
+    Everything,
+}
+
+impl Asked {
+    /// What was asked after this question too; `None` if it is not to be asked.
+    fn and_now(self, lacking: &Lacking<'_>) -> Option<Self> {
+        match (self, lacking) {
+            (Self::Nothing, Lacking::Tenant(_)) => Some(Self::Tenant),
+            (Self::Nothing | Self::Tenant, Lacking::Key(..)) => Some(Self::Keys),
+            // Those of an earlier process say nothing of keys that are new since.
+            (Self::Keys, Lacking::Key(authority, seen)) if authority.keys.source().is_restored(*seen) => {
+                Some(Self::Everything)
+            }
+            _ => None,
+        }
+    }
+}
 
 impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     /// A verifier for one authority or several, with the defaults for everything else.
@@ -119,27 +141,29 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     /// The answer is there at once ([`NowOrLater::now`]) unless keys must be fetched, or an asynchronous check or tenant
     /// is configured. The error is the reason of the refusal.
     pub fn verify(&self, token: &str) -> NowOrLater<Result<Jwt<C>, AuthError>> {
-        self.attempt(token, MAX_QUESTIONS)
+        self.attempt(token, Asked::Nothing)
     }
 
-    /// Verifies with what is at hand, and if something lacks asks for it, at most so many times.
-    fn attempt(&self, token: &str, questions: u8) -> NowOrLater<Result<Jwt<C>, AuthError>> {
+    /// Verifies with what is at hand; if something lacks, asks for it and begins anew.
+    fn attempt(&self, token: &str, asked: Asked) -> NowOrLater<Result<Jwt<C>, AuthError>> {
         let lacking = match self.with_keys_at_hand(token) {
             Ok(Outcome::Verified(jwt, authority)) => return self.with_checks(jwt, &authority),
-            Ok(Outcome::Lacking(lacking)) if questions > 0 => lacking,
-            Ok(Outcome::Lacking(lacking)) => return NowOrLater::ready(Err(lacking.refusal())),
+            Ok(Outcome::Lacking(lacking)) => lacking,
             Err(refused) => return NowOrLater::ready(Err(refused)),
         };
+        let Some(next) = asked.and_now(&lacking) else {
+            return NowOrLater::ready(Err(lacking.refusal()));
+        };
         match self.ask_for(&lacking, token).into_now() {
-            Ok(Ok(true)) => self.attempt(token, questions - 1),
+            Ok(Ok(true)) => self.attempt(token, next),
             Ok(Ok(false)) => NowOrLater::ready(Err(lacking.refusal())),
             Ok(Err(refused)) => NowOrLater::ready(Err(refused)),
             Err(answer) => {
                 let (verifier, token) = (self.clone(), token.to_owned());
                 NowOrLater::later(async move {
                     // Nothing new: the token is still judged once more, but nobody is asked again.
-                    let questions = if answer.await? { questions - 1 } else { 0 };
-                    verifier.attempt(&token, questions).await
+                    let next = if answer.await? { next } else { Asked::Everything };
+                    verifier.attempt(&token, next).await
                 })
             }
         }
@@ -294,6 +318,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 #[cfg(feature = "jwks")]
 impl<C> Verifier<C> {
     /// Fetches the keys of all configured authorities that have none yet, to fail at start rather than at the first request.
+    ///
+    /// Keys that an earlier process kept (`RemoteKeys::keep_in`) are keys: with them it succeeds while the provider is down.
     ///
     /// # Errors
     /// If keys cannot be had: why, and from where. The verifier stays usable, and goes on trying.

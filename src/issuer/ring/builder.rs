@@ -8,8 +8,8 @@ use arc_swap::ArcSwap;
 use super::state::{KNOWN_BEFORE, Schedule};
 use super::{Inner, KeyRing, Snapshot, keep_up};
 use crate::error::ConfigError;
-use crate::issuer::store::KeyStore;
 use crate::jose::{Algorithm, Family};
+use crate::key_store::KeyStore;
 use crate::keys::{KeySet, Published};
 use crate::time::{Clock, SystemClock};
 

@@ -6,8 +6,8 @@ use zeroize::Zeroizing;
 
 use super::state::{Private, Ring, RingKey};
 use crate::issuer::signing_key::SigningKey;
-use crate::issuer::store::KeyDocument;
 use crate::jose::Algorithm;
+use crate::key_store::KeyDocument;
 use crate::keys::{Key, KeySet};
 use crate::store_error::StoreError;
 use crate::time::UnixTime;

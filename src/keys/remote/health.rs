@@ -12,12 +12,17 @@ pub struct KeyHealth {
     pub kids: Vec<String>,
     /// How many keys there are.
     pub keys: usize,
-    /// How long ago the keys were fetched; `None` if there are none.
+    /// How long ago the keys were fetched, by this process or an earlier one; `None` if there are none.
     pub age: Option<Duration>,
+    /// Whether the keys are those that an earlier process kept, and none have been fetched since.
+    pub restored: bool,
     /// Counts the sets that there have been.
     pub generation: u64,
     /// Why the last fetch failed, if it did.
     pub last_error: Option<String>,
+    /// Why the store of the keys (`RemoteKeys::keep_in`) failed the last time, if it did: a restart may bring back the
+    /// keys before, for as long as those may serve.
+    pub store_error: Option<String>,
     /// In how long the next fetch begins; `None` while one runs, or before anybody asked.
     pub next_refresh: Option<Duration>,
     /// How many fetches failed in a row.

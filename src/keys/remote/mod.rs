@@ -6,6 +6,7 @@ mod fetch;
 mod guard;
 mod health;
 mod http;
+mod kept;
 mod settings;
 mod source;
 mod state;

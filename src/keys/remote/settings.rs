@@ -7,10 +7,13 @@ use std::time::Duration;
 use super::document::check_url;
 use super::fetch::Fetch;
 use super::http::HttpFetch;
+use super::kept::Kept;
 use super::source::Remote;
 use super::state::Bounds;
 use crate::error::ConfigError;
+use crate::key_store::KeyStore;
 use crate::keys::KeySource;
+use crate::time::Clock;
 
 /// Where the keys of an authority are, and how they are fetched (feature `jwks`).
 ///
@@ -37,6 +40,7 @@ pub struct RemoteKeys {
     max_age: RangeInclusive<Duration>,
     fetch_time: Duration,
     wait: Duration,
+    store: Option<Arc<dyn KeyStore>>,
 }
 
 /// How the URL leads to the keys.
@@ -60,6 +64,7 @@ impl RemoteKeys {
             max_age: Bounds::LIFETIME,
             fetch_time: Duration::from_secs(5),
             wait: Duration::from_secs(2),
+            store: None,
         }
     }
 
@@ -113,6 +118,32 @@ impl RemoteKeys {
         self
     }
 
+    /// Keeps the keys that were fetched last in this store, so that a restart while the provider is down still serves.
+    ///
+    /// A process that has no keys takes the kept ones, and fetches. They serve for as long as they would have without the
+    /// restart: the age counts from the fetch that brought them, whichever process made it. They are public, but **who can
+    /// write the store can sign tokens**; [`FileKeyStore`](crate::FileKeyStore) refuses a file that others can write.
+    ///
+    /// Each source has a store of its own, and replicas may share it. A key that the provider removes is removed from the
+    /// store first. A store that fails or takes longer than a second keeps nothing from taking effect: it is logged, and
+    /// told by [`KeyHealth::store_error`](crate::KeyHealth::store_error).
+    ///
+    /// ```
+    /// # #[cfg(feature = "oidc")]
+    /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+    /// use tower_jwt_auth::{Authority, Claims, FileKeyStore, RemoteKeys, Verifier};
+    ///
+    /// let store = FileKeyStore::new("/var/lib/shop/id.example.com.json");
+    /// let keys = RemoteKeys::new("https://id.example.com").keep_in(store);
+    /// let verifier = Verifier::<Claims>::new(Authority::oidc(keys).audience("orders-api"))?;
+    /// # Ok(()) }
+    /// # #[cfg(not(feature = "oidc"))] fn main() {}
+    /// ```
+    pub fn keep_in(mut self, store: impl KeyStore) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -122,6 +153,7 @@ impl RemoteKeys {
         self,
         found: Found,
         fetch: Option<&Arc<dyn Fetch>>,
+        clock: &Arc<dyn Clock>,
     ) -> Result<Arc<dyn KeySource>, ConfigError> {
         check_url(&self.url, self.http_on_loopback)?;
         if found == Found::ByDiscovery && self.url.contains('?') {
@@ -151,6 +183,7 @@ impl RemoteKeys {
             (None, Some(fetch)) => Arc::clone(fetch),
             (None, None) => Arc::new(HttpFetch::new()?),
         };
+        let kept = self.store.map(|store| Kept::new(store, self.url.clone(), found));
         Ok(Arc::new(Remote::new(super::source::Settings {
             url: self.url,
             found,
@@ -159,6 +192,8 @@ impl RemoteKeys {
             bounds: Bounds { cooldown: self.cooldown, stale: self.stale, lifetime: self.max_age },
             fetch_time: self.fetch_time,
             wait: self.wait,
+            kept,
+            clock: Arc::clone(clock),
         })))
     }
 }

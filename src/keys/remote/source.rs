@@ -13,16 +13,17 @@ use super::document::{Failure, body_of, jwks_uri_of, keys_of, max_age_of};
 use super::driver;
 use super::fetch::Fetch;
 use super::health::KeyHealth;
+use super::kept::{Kept, Restored, STORE_TIME};
 use super::settings::Found;
 use super::state::{Bounds, Instant, Need, State};
 use crate::keys::source::Unavailable;
 use crate::keys::{Generation, KeySet, KeySource};
 use crate::now_or_later::NowOrLater;
-use crate::time::{Clock, Stopwatch, SystemClock};
+use crate::time::{Clock, Stopwatch};
 use crate::trace;
 
 const MAX_BODY_BYTES: usize = 256 * 1024;
-const MAX_KEYS: usize = 100;
+pub(super) const MAX_KEYS: usize = 100;
 const MAX_WAITERS: usize = 1024;
 /// What discovery said is asked again after this, in case an old place goes on answering.
 const DISCOVERED_FOR: Duration = Duration::from_secs(3600);
@@ -36,6 +37,9 @@ pub(super) struct Settings {
     pub(super) bounds: Bounds,
     pub(super) fetch_time: Duration,
     pub(super) wait: Duration,
+    pub(super) kept: Option<Kept>,
+    /// Tells the age of kept keys; everything else is measured.
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// Dropping it ends its task.
@@ -45,6 +49,8 @@ pub(super) struct Inner {
     settings: Settings,
     stopwatch: Stopwatch,
     snapshot: ArcSwap<(Generation, KeySet)>,
+    /// The generation of the set that was restored last.
+    restored: AtomicU64,
     /// The milliseconds since the start at which the keys are too old, for those who read without a lock.
     unusable_from: AtomicU64,
     /// Locked while the snapshot is replaced, so that both tell of the same set.
@@ -66,6 +72,7 @@ impl Remote {
         Self(Arc::new(Inner {
             stopwatch: Stopwatch::start(),
             snapshot: ArcSwap::from_pointee((0, KeySet::default())),
+            restored: AtomicU64::new(u64::MAX),
             unusable_from: AtomicU64::new(u64::MAX),
             state: Mutex::new(State::new(settings.bounds.clone())),
             jwks_uri: Mutex::new(None),
@@ -108,13 +115,19 @@ impl KeySource for Remote {
         if !self.0.snapshot.load().1.is_empty() {
             return NowOrLater::ready(Ok(()));
         }
+        let Settings { fetch_time, kept, .. } = &self.0.settings;
+        let store_time = kept.as_ref().map_or(Duration::ZERO, |_| STORE_TIME);
         // As long as one fetch may take, and a little for its end to be told.
-        let asked = self.ask(seen, self.0.settings.fetch_time + Duration::from_millis(100));
+        let asked = self.ask(seen, store_time + *fetch_time + Duration::from_millis(100));
         NowOrLater::later(async move { asked.await.map(drop) })
     }
 
     fn is_remote(&self) -> bool {
         true
+    }
+
+    fn is_restored(&self, generation: Generation) -> bool {
+        self.0.restored.load(Ordering::Relaxed) == generation
     }
 
     fn health(&self) -> Option<KeyHealth> {
@@ -127,8 +140,10 @@ impl KeySource for Remote {
             kids: kids(&snapshot.1),
             keys: snapshot.1.len(),
             age: state.age(now),
+            restored: state.is_restored(),
             generation: snapshot.0,
             last_error: lock(&inner.last_error).clone(),
+            store_error: inner.settings.kept.as_ref().and_then(Kept::error),
             next_refresh: state.next_refresh().map(|at| at.saturating_sub(now)),
             failures: state.failures(),
             suppressed_refetches: state.suppressed(),
@@ -165,7 +180,10 @@ impl Remote {
         NowOrLater::later(async move {
             let inner = &waiter.0;
             let ended = async {
-                while attempts.borrow_and_update().0 == ended_before && attempts.changed().await.is_ok() {
+                while attempts.borrow_and_update().0 == ended_before && inner.snapshot.load().0 == seen {
+                    if attempts.changed().await.is_err() {
+                        break;
+                    }
                     // Woken without an attempt that ended: its runtime did. This one may go on.
                     inner.see_to_the_task();
                 }
@@ -220,18 +238,74 @@ impl Inner {
 
     /// One attempt, from its beginning to what all are told of its end.
     pub(super) async fn attempt(&self) {
+        let Settings { fetch_time, kept, clock, .. } = &self.settings;
+        self.restore().await;
         self.state().begin(self.now());
-        let fetched = match tokio::time::timeout(self.settings.fetch_time, self.load()).await {
+        let asked_at = clock.now();
+        let fetched = match tokio::time::timeout(*fetch_time, self.load()).await {
             Ok(fetched) => fetched,
-            Err(_) => Err(Failure::new(format!("no answer within {:?}", self.settings.fetch_time))),
+            Err(_) => Err(Failure::new(format!("no answer within {fetch_time:?}"))),
         };
-        self.ended(fetched);
+        let (Some(kept), Ok(Fetched { keys, max_age, body })) = (kept, &fetched) else {
+            return self.ended(fetched);
+        };
+        let (max_age, body) = (*max_age, body.clone());
+        let save = kept.save(&body, asked_at, max_age);
+        if self.removes_some(keys) {
+            // First of all, or a crash could bring them back. New keys wait for no store.
+            self.add(keys);
+            save.await;
+            self.ended(fetched);
+        } else {
+            self.ended(fetched);
+            save.await;
+        }
     }
 
-    fn ended(&self, fetched: Result<(KeySet, Option<Duration>), Failure>) {
+    /// Without keys those of an earlier process serve, while new ones are fetched.
+    async fn restore(&self) {
+        let Settings { kept: Some(kept), clock, .. } = &self.settings else { return };
+        if !self.snapshot.load().1.is_empty() {
+            return;
+        }
+        let Some(Restored { keys, age, max_age }) = kept.load(&**clock).await else { return };
+        let mut state = self.state();
+        if !state.restored(self.now(), age, max_age) {
+            drop(state);
+            trace::warn!(url = self.settings.url, age = ?age, "kept keys are too old to be trusted");
+            return;
+        }
+        self.restored.store(self.snapshot.load().0 + 1, Ordering::Relaxed);
+        let change = self.replace(keys);
+        self.unusable_from.store(state.unusable_from().map_or(u64::MAX, millis), Ordering::Relaxed);
+        drop(state);
+        trace::info!(url = self.settings.url, age = ?age, "keys of an earlier process were restored");
+        self.tell(change);
+        self.attempts.send_modify(|_| ());
+    }
+
+    fn removes_some(&self, keys: &KeySet) -> bool {
+        !self.snapshot.load().1.without(keys).is_empty()
+    }
+
+    /// Takes the new keys of a set, while old ones stay.
+    fn add(&self, keys: &KeySet) {
+        let state = self.state();
+        let current = self.snapshot.load().1.clone();
+        let new = keys.without(&current);
+        if new.is_empty() {
+            return;
+        }
+        let change = self.replace(new.merge(&current));
+        drop(state);
+        self.tell(change);
+        self.attempts.send_modify(|_| ());
+    }
+
+    fn ended(&self, fetched: Result<Fetched, Failure>) {
         let good = fetched.is_ok();
         match fetched {
-            Ok((keys, max_age)) => {
+            Ok(Fetched { keys, max_age, .. }) => {
                 *lock(&self.last_error) = None;
                 let mut state = self.state();
                 let change = self.replace(keys);
@@ -241,7 +315,7 @@ impl Inner {
                 self.tell(change);
             }
             Err(Failure { why, retry_after }) => {
-                let why: String = why.chars().take(ERROR_CHARS).collect();
+                let why = short(&why);
                 trace::warn!(url = self.settings.url, error = why, "keys cannot be fetched");
                 *lock(&self.jwks_uri) = None;
                 *lock(&self.last_error) = Some(why);
@@ -279,10 +353,10 @@ impl Inner {
         self.tell(change);
     }
 
-    async fn load(&self) -> Result<(KeySet, Option<Duration>), Failure> {
+    async fn load(&self) -> Result<Fetched, Failure> {
         let url = self.find_keys().await?;
         let (headers, body) = self.get(&url).await?;
-        Ok((keys_of(&body, MAX_KEYS)?, max_age_of(&headers)))
+        Ok(Fetched { keys: keys_of(&body, MAX_KEYS)?, max_age: max_age_of(&headers), body })
     }
 
     async fn find_keys(&self) -> Result<String, Failure> {
@@ -311,7 +385,7 @@ impl Inner {
         if answer.body().len() > MAX_BODY_BYTES {
             return Err(Failure::new(format!("{url}: the body has more than {MAX_BODY_BYTES} bytes")));
         }
-        body_of(url, answer, SystemClock.now())
+        body_of(url, answer, self.settings.clock.now())
     }
 
     /// Replaces the set as a unit: a key that is not in the new one is gone. Called with the state locked.
@@ -341,6 +415,13 @@ impl Inner {
     }
 }
 
+/// A set as it was sent.
+struct Fetched {
+    keys: KeySet,
+    max_age: Option<Duration>,
+    body: bytes::Bytes,
+}
+
 struct Change {
     before: KeySet,
     after: KeySet,
@@ -348,6 +429,11 @@ struct Change {
 
 fn millis(time: Instant) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The text of an error, not longer than a log should have it.
+pub(super) fn short(why: &str) -> String {
+    why.chars().take(ERROR_CHARS).collect()
 }
 
 fn kids(keys: &KeySet) -> Vec<String> {
@@ -363,7 +449,7 @@ fn spread() -> f64 {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -18,12 +18,19 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
+    /// The part of its lifetime after which a set is fetched again.
+    const REFRESH_AT: f64 = 0.8;
     const BACK_OFF: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
     const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
     /// The usual `lifetime`.
     pub(super) const LIFETIME: RangeInclusive<Duration> =
         Duration::from_secs(300)..=Duration::from_secs(3600);
     const LIFETIME_UNLESS_SAID: Duration = Duration::from_secs(600);
+
+    /// For how long keys are fresh that others may keep for `max_age`.
+    fn lifetime_of(&self, max_age: Option<Duration>) -> Duration {
+        max_age.unwrap_or(Self::LIFETIME_UNLESS_SAID).clamp(*self.lifetime.start(), *self.lifetime.end())
+    }
 }
 
 /// Why a fetch is asked for.
@@ -61,6 +68,8 @@ struct Asked {
 #[derive(Clone, Copy, Debug)]
 struct Held {
     since: Instant,
+    /// How old the keys were then, if an earlier process had fetched them.
+    restored_at: Option<Duration>,
     refresh_at: Instant,
     unusable_from: Instant,
 }
@@ -125,17 +134,26 @@ impl State {
 
     /// The fetch brought keys that others may keep for `max_age`. `spread` is from -1 to 1.
     pub(super) fn succeeded(&mut self, now: Instant, max_age: Option<Duration>, spread: f64) {
-        let lifetime = max_age
-            .unwrap_or(Bounds::LIFETIME_UNLESS_SAID)
-            .clamp(*self.bounds.lifetime.start(), *self.bounds.lifetime.end());
         // At 80 % of the lifetime, a tenth earlier or later, so that a fleet does not come all at once.
-        let refresh_at = now + lifetime.mul_f64(0.8 + 0.1 * spread.clamp(-1.0, 1.0));
-        self.held = Some(Held { since: now, refresh_at, unusable_from: refresh_at + self.bounds.stale });
+        let part = Bounds::REFRESH_AT + 0.1 * spread.clamp(-1.0, 1.0);
+        let refresh_at = now + self.bounds.lifetime_of(max_age).mul_f64(part);
+        let unusable_from = refresh_at + self.bounds.stale;
+        self.held = Some(Held { since: now, restored_at: None, refresh_at, unusable_from });
         self.fetching = None;
         // Who asked for keys meanwhile has them now. Who asked for a `kid` may have come after the answer was made.
         self.asked.keys = false;
         self.failures = 0;
         self.not_before = now;
+    }
+
+    /// An earlier process kept keys that were fetched `age` ago. Answers whether they may still serve; a fetch is then due.
+    pub(super) fn restored(&mut self, now: Instant, age: Duration, max_age: Option<Duration>) -> bool {
+        let serve = self.bounds.lifetime_of(max_age).mul_f64(Bounds::REFRESH_AT) + self.bounds.stale;
+        let Some(left) = serve.checked_sub(age).filter(|left| !left.is_zero()) else { return false };
+        let restored_at = Some(age);
+        self.held = Some(Held { since: now, restored_at, refresh_at: now, unusable_from: now + left });
+        self.asked.keys = false;
+        true
     }
 
     /// The fetch failed. `spread` is from -1 to 1.
@@ -176,7 +194,13 @@ impl State {
     }
 
     pub(super) fn age(&self, now: Instant) -> Option<Duration> {
-        Some(now.saturating_sub(self.held?.since))
+        let held = self.held?;
+        Some(now.saturating_sub(held.since) + held.restored_at.unwrap_or_default())
+    }
+
+    /// Whether the keys are those of an earlier process.
+    pub(super) fn is_restored(&self) -> bool {
+        self.held.is_some_and(|held| held.restored_at.is_some())
     }
 
     pub(super) fn next_refresh(&self) -> Option<Instant> {
@@ -361,6 +385,68 @@ mod tests {
         state.dropped();
         assert!(matches!(state.step(end), Step::Sleep(Some(_)) | Step::Fetch), "it goes on trying");
         assert_eq!(state.age(end), None);
+    }
+
+    #[test]
+    fn restored_keys_serve_until_they_would_have_and_a_fetch_is_due() {
+        let stale = BOUNDS.stale.as_secs();
+        // How long they serve after the fetch: 80 % of the lifetime within its bounds, and the time of stale keys.
+        for (max_age, serve) in [(None, 480), (Some(0), 240), (Some(1000), 800), (Some(u64::MAX), 2880)]
+            .map(|(m, s)| (m, s + stale))
+        {
+            for age in [0, 1, 479, 480, 10_000, serve - 1] {
+                let mut state = State::new(BOUNDS);
+                state.ask(Need::Keys, s(50));
+                assert!(state.restored(s(50), s(age), max_age.map(s)), "{max_age:?} {age}");
+                assert!(state.is_restored());
+                assert_eq!(state.step(s(50)), Step::Fetch, "the provider is asked at once");
+                assert_eq!(state.age(s(60)), Some(s(age + 10)));
+                assert_eq!(state.unusable_from(), Some(s(50 + serve - age)), "{max_age:?} {age}");
+                assert!(!state.is_too_old(s(50 + serve - age) - Duration::from_nanos(1)));
+                assert_eq!(state.step(s(50 + serve - age)), Step::Drop, "{max_age:?} {age}");
+            }
+            for age in [serve, serve + 1, u64::MAX] {
+                let mut state = State::new(BOUNDS);
+                state.ask(Need::Keys, s(50));
+                assert!(!state.restored(s(50), s(age), max_age.map(s)), "{max_age:?} {age}");
+                assert_eq!(
+                    (state.is_restored(), state.age(s(50)), state.unusable_from()),
+                    (false, None, None)
+                );
+                assert_eq!(state.step(s(50)), Step::Fetch, "who asked is still to be answered");
+            }
+        }
+    }
+
+    #[test]
+    fn a_fetch_makes_restored_keys_ones_own_and_a_failure_does_not() {
+        let mut state = State::new(BOUNDS);
+        state.ask(Need::Keys, s(0));
+        assert!(state.restored(s(0), s(9000), None));
+        let end = state.unusable_from();
+        state.begin(s(0));
+        state.failed(s(0), None, 0.0);
+        assert_eq!(state.step(s(0)), Step::Sleep(Some(s(1))), "the usual back-off");
+        assert_eq!((state.is_restored(), state.unusable_from()), (true, end));
+        state.begin(s(1));
+        state.succeeded(s(1), None, 0.0);
+        assert_eq!((state.is_restored(), state.age(s(1))), (false, Some(s(0))));
+        assert_eq!(state.unusable_from(), Some(s(481) + BOUNDS.stale));
+    }
+
+    #[test]
+    fn who_asks_for_a_kid_is_not_answered_by_restored_keys() {
+        let mut state = State::new(BOUNDS);
+        state.ask(Need::Keys, s(0));
+        assert!(state.restored(s(0), s(60), None));
+        state.begin(s(0));
+        state.ask(Need::Kid, s(0));
+        state.failed(s(0), None, 0.0);
+        assert_eq!(
+            state.ask(Need::Kid, s(2)),
+            s(2),
+            "a scheduled fetch is overdue, so no cooldown delays it"
+        );
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::keys::{Fetch, HttpFetch};
 use crate::limits::Limits;
 use crate::now_or_later::NowOrLater;
 use crate::reason::Reason;
-use crate::time::Stopwatch;
+use crate::time::{Clock, Stopwatch};
 use crate::trace;
 use crate::verify::authority::Authority;
 use crate::verify::ready_authority::Making;
@@ -34,6 +34,8 @@ pub(in crate::verify) struct KnownTenants {
     deadline: Duration,
     backend: Backend,
     limits: Limits,
+    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
+    clock: Arc<dyn Clock>,
     /// One client for all of them.
     #[cfg(feature = "jwks")]
     fetch: Arc<dyn Fetch>,
@@ -60,7 +62,8 @@ impl KnownTenants {
     pub(in crate::verify) fn new(
         tenants: Tenants,
         backend: &Backend,
-        limits: &Limits,
+        limits: Limits,
+        clock: &Arc<dyn Clock>,
         deadline: Duration,
     ) -> Result<Self, ConfigError> {
         tenants.check()?;
@@ -69,7 +72,8 @@ impl KnownTenants {
             trusted_for: tenants.trusted_for,
             deadline,
             backend: backend.clone(),
-            limits: *limits,
+            limits,
+            clock: Arc::clone(clock),
             #[cfg(feature = "jwks")]
             fetch: Arc::new(HttpFetch::public_addresses_only()?),
             stopwatch: Stopwatch::start(),
@@ -159,6 +163,7 @@ impl KnownTenants {
         let authority = authority.build(&Making {
             backend: &self.backend,
             limits: &self.limits,
+            clock: &self.clock,
             #[cfg(feature = "jwks")]
             fetch: Some(&self.fetch),
             earlier: earlier.as_ref().map(|earlier| &earlier.authority),

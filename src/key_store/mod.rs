@@ -1,4 +1,4 @@
-//! Where the keys of a ring are kept.
+//! Where keys are kept: the private ones of a ring, or the public ones that were fetched last.
 
 mod file;
 mod memory;
@@ -13,10 +13,12 @@ pub use self::memory::MemoryKeyStore;
 use crate::now_or_later::NowOrLater;
 use crate::store_error::StoreError;
 
-/// Keeps the one document in which a key ring has its private keys.
+/// Keeps one document of keys: the private keys of a key ring, or the public keys that an identity provider sent last
+/// (`RemoteKeys::keep_in`). Each document has a store of its own.
 ///
 /// Replicas that share a store agree by compare-and-swap: of two that change the same document, one succeeds, the
-/// other reads again. The document is opaque to the store, and as secret as the keys in it.
+/// other reads again. The document is opaque to the store. That of a ring is as secret as the keys in it; that of
+/// fetched keys is no secret, but who can write it can sign tokens.
 pub trait KeyStore: fmt::Debug + Send + Sync + 'static {
     /// The document, or `None` if there has never been one.
     ///
@@ -29,7 +31,7 @@ pub trait KeyStore: fmt::Debug + Send + Sync + 'static {
     /// Answers whether it did; if not, the stored document was another one and is unchanged.
     ///
     /// # Errors
-    /// If it cannot be written. Whether it was written is then unknown; the ring loads again.
+    /// If it cannot be written. Whether it was written is then unknown; who wrote loads again.
     fn compare_and_swap(
         &self,
         expected: Option<KeyDocument>,
@@ -37,7 +39,8 @@ pub trait KeyStore: fmt::Debug + Send + Sync + 'static {
     ) -> NowOrLater<Result<bool, StoreError>>;
 }
 
-/// The content of a key store: private keys. Wiped from memory when dropped, and never shown by `Debug`.
+/// The content of a key store: the private keys of a ring, or fetched public keys. It is wiped from memory when dropped,
+/// and never shown by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyDocument(Zeroizing<Vec<u8>>);
 
@@ -48,7 +51,7 @@ impl KeyDocument {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The bytes, to be stored where only the issuer can read them.
+    /// The bytes, to be stored where only this service can read and write them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -18,7 +18,7 @@ use crate::trace;
 /// Bytes of the largest document.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// Keeps keys in a file that only this user can read, for processes on one machine.
+/// Keeps keys in a file that only this user can read and write, for processes on one machine.
 ///
 /// The document's bytes are the file's content. A change is written beside it, synced, and renamed into place under an
 /// exclusive lock on `<path>.lock`, so that whatever happens the file holds the old document or the new one. The
