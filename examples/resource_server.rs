@@ -8,6 +8,7 @@
 //! | `JWT_JWKS` | instead: a JWK set, as JSON or as the path of a file; secrets (`oct`) are allowed |
 //! | `JWT_JWKS_URL` | instead: the URL of a JWK set, fetched when the first token comes, and kept up to date |
 //! | `JWT_OIDC_ISSUER` | instead: an issuer whose discovery document says where its keys are; it is `JWT_ISSUER` as well |
+//! | `JWT_KEYS_FILE` | where the keys of these two are kept for the next start; in a directory that only this user can write |
 //! | `JWT_ALLOW_HTTP` | `1` allows `http://` in these two for a host that is this very machine |
 //! | `JWT_KEYS_MAX_AGE` | seconds for which keys from a URL are kept, whatever the provider's `max-age` says; 1 to 86400 |
 //! | `JWT_ALGORITHMS` | the algorithms, separated by commas; else what each key says, and HS256 for `JWT_SECRET` |
@@ -21,7 +22,8 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use axum::{Json, Router, routing::get};
 use tower_jwt_auth::{
-    Algorithm, Authority, Claims, Jwt, JwtAuthLayer, KeySet, Refusal, RemoteKeys, Secret, Verifier,
+    Algorithm, Authority, Claims, FileKeyStore, Jwt, JwtAuthLayer, KeySet, Refusal, RemoteKeys, Secret,
+    Verifier,
 };
 
 #[tokio::main]
@@ -72,6 +74,11 @@ fn authority() -> Result<Authority, Problem> {
     if let Some((other, _)) = given.next() {
         return Err(format!("both {name} and {other} are set: keep one of them").into());
     }
+    if variable("JWT_KEYS_FILE").is_some() && !["JWT_JWKS_URL", "JWT_OIDC_ISSUER"].contains(&name) {
+        return Err(
+            format!("JWT_KEYS_FILE is for keys that are fetched, and {name} is set: leave it out").into()
+        );
+    }
     let mut authority = match (name, value) {
         ("JWT_SECRET", secret) => Authority::keys(
             secret_keys(&secret, &algorithms).map_err(|error| format!("JWT_SECRET: {error}"))?,
@@ -99,6 +106,9 @@ fn authority() -> Result<Authority, Problem> {
 
 fn remote(url: String) -> Result<RemoteKeys, Problem> {
     let mut keys = RemoteKeys::new(url);
+    if let Some(path) = variable("JWT_KEYS_FILE") {
+        keys = keys.keep_in(FileKeyStore::new(path));
+    }
     if variable("JWT_ALLOW_HTTP").as_deref() == Some("1") {
         keys = keys.insecure_http_on_loopback();
     }

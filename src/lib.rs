@@ -116,8 +116,9 @@
 //!
 //! Nothing is fetched before the first token, which waits for the keys; `verifier.warm().await?` fails at start instead.
 //! After that they are refreshed in the background: a token with a known key never waits. New keys are found by
-//! themselves. While the provider fails, the keys at hand serve for six hours; without any the answer is 503 (or status
-//! 14), never 401. `Verifier::key_health` tells how they are, [`RemoteKeys`] has the settings.
+//! themselves. While the provider fails, the keys at hand serve for six hours, after a restart too if they are kept
+//! (`RemoteKeys::keep_in`); without any the answer is 503 (or status 14), never 401. `Verifier::key_health` tells how they
+//! are, [`RemoteKeys`] has the settings.
 //!
 //! # What it does not do
 //!

@@ -361,6 +361,35 @@ async fn resource_server_fetches_its_keys() {
     assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("5")));
 }
 
+#[tokio::test]
+async fn resource_server_starts_with_kept_keys_while_the_provider_is_down() {
+    let provider = TestProvider::on_loopback().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keys.json");
+    let variables = [
+        ("JWT_OIDC_ISSUER", provider.issuer()),
+        ("JWT_ISSUER", ""),
+        ("JWT_ALLOW_HTTP", "1"),
+        ("JWT_AUDIENCE", "test"),
+        ("JWT_KEYS_FILE", path.to_str().unwrap()),
+    ];
+    let server = Running::start(&mut resource_server(&variables));
+    // Keys are written after they serve.
+    assert_eq!(ask(&server.url, &provider.sign(json!({}))).await.status, 200);
+    let kept = async {
+        while !path.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), kept).await.unwrap();
+    drop(server);
+    provider.fails_with(ProviderFault::Status(500));
+    let server = Running::start(&mut resource_server(&variables));
+    assert_eq!(ask(&server.url, &provider.sign(json!({ "sub": "bob" }))).await.status, 200);
+    let stranger = TestIssuer::new(provider.issuer()).sign(json!({}));
+    assert_eq!(ask(&server.url, &stranger).await.status, 503, "nobody can be asked whether its key is new");
+}
+
 #[test]
 fn resource_server_says_what_is_missing_and_how_to_mend_it() {
     let jwks = issuer().jwks();
@@ -383,6 +412,10 @@ fn resource_server_says_what_is_missing_and_how_to_mend_it() {
         (&[("JWT_OIDC_ISSUER", "https://other.example.com")], &["JWT_ISSUER and JWT_OIDC_ISSUER differ"]),
         (&[("JWT_JWKS_URL", "http://id.example.com"), ("JWT_ALLOW_HTTP", "1")], &["url", "use https"]),
         (&[("JWT_JWKS_URL", "http://127.0.0.1"), ("JWT_ALLOW_HTTP", "0")], &["url", "is not https"]),
+        (
+            &[jwks, ("JWT_KEYS_FILE", "/nowhere/keys.json")],
+            &["JWT_KEYS_FILE", "JWT_JWKS is set", "leave it out"],
+        ),
         (&[("JWT_SECRET", "hunter2")], &["JWT_SECRET", "openssl rand"]),
         (&[("JWT_SECRET", "raw:hunter2")], &["JWT_SECRET", "7 bytes", "openssl rand"]),
         (&[("JWT_SECRET", SECRET_BASE64), ("JWT_ALGORITHMS", "HS512")], &["JWT_SECRET", "HS512"]),

@@ -87,4 +87,9 @@ async fn an_addition_takes_effect_before_it_is_written() {
     assert!(accepts(&verifier, &new).await);
     assert_eq!(start.elapsed(), Duration::ZERO);
     assert_eq!(world.store.kids().len(), 1);
+    // Nor does the store delay the answer that there is no such key.
+    pass(20).await;
+    let start = tokio::time::Instant::now();
+    assert_eq!(reason(&verifier, &copied(&world.provider, "invented")).await, Reason::UnknownKey);
+    assert_eq!(start.elapsed(), Duration::ZERO);
 }
