@@ -96,8 +96,8 @@ async fn under_load(fault: ProviderFault, (provider, verifier): (TestProvider, V
         if status == 200 {
             break healed.map_or(Duration::ZERO, |healed| healed.elapsed());
         }
-        if healed.is_none() && verifier.key_health()[0].attempts > 1 {
-            assert!(verifier.key_health()[0].last_error.is_some(), "{fault:?}");
+        // A fetch that was good may have ended since that answer.
+        if healed.is_none() && verifier.key_health()[0].last_error.is_some() {
             provider.heals();
             healed = Some(Instant::now());
         }
