@@ -390,6 +390,31 @@ async fn resource_server_starts_with_kept_keys_while_the_provider_is_down() {
     assert_eq!(ask(&server.url, &stranger).await.status, 503, "nobody can be asked whether its key is new");
 }
 
+#[tokio::test]
+async fn oidc_greets_who_the_provider_knows() {
+    let provider = TestProvider::on_loopback().await;
+    let mut command = example("oidc");
+    command.env("ISSUER", provider.issuer()).env("INSECURE_HTTP_ON_LOOPBACK", "1");
+    let server = Running::start(&mut command);
+    let token = provider.sign(json!({ "sub": "bob", "aud": "api" }));
+    assert_eq!(ask(&server.url, &token).await.parts(), (200, None, "Hello, bob!\n"));
+    assert_eq!(
+        ask(&server.url, &provider.sign(json!({ "sub": "bob" }))).await.status,
+        401,
+        "for another API"
+    );
+    assert_eq!((provider.discovery_calls(), provider.jwks_calls()), (1, 1));
+
+    for (issuer, http, words) in
+        [(provider.issuer(), "0", "is not https"), ("http://id.example.com", "1", "use https")]
+    {
+        let mut command = example("oidc");
+        let (success, _, stderr) =
+            output(command.env("ISSUER", issuer).env("INSECURE_HTTP_ON_LOOPBACK", http));
+        assert!(!success && stderr.contains(words), "{stderr}");
+    }
+}
+
 #[test]
 fn resource_server_says_what_is_missing_and_how_to_mend_it() {
     let jwks = issuer().jwks();
