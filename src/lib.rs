@@ -117,7 +117,8 @@
 //! Nothing is fetched before the first token, which waits for the keys; `verifier.warm().await?` fails at start instead.
 //! After that they are refreshed in the background: a token with a known key never waits. New keys are found by
 //! themselves. While the provider fails, the keys at hand serve for six hours; without any the answer is 503 (or status
-//! 14), never 401. `Verifier::key_health` tells how they are, [`RemoteKeys`] has the settings.
+//! 14), never 401. `Verifier::key_health` tells how they are, `Verifier::health_service` answers readiness probes, [`RemoteKeys`]
+//! has the settings.
 //!
 //! # What it does not do
 //!
@@ -223,9 +224,13 @@ mod claims;
 mod crash;
 mod crypto;
 mod deadline;
+#[cfg(any(feature = "issuer", feature = "jwks"))]
+mod document_body;
 mod error;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+#[cfg(feature = "jwks")]
+mod health_service;
 #[cfg(feature = "issuer")]
 mod issuer;
 mod jose;
@@ -253,12 +258,16 @@ pub use self::axum::Allowed;
 pub use authorize::{Authorize, Policy, Require, RequireLayer, RequireMethods};
 pub use claims::{Audience, Claims};
 pub use crypto::Backend;
+#[cfg(any(feature = "issuer", feature = "jwks"))]
+pub use document_body::DocumentBody;
 pub use error::{AuthError, ConfigError};
+#[cfg(feature = "jwks")]
+pub use health_service::HealthService;
 #[cfg(feature = "issuer")]
 pub use issuer::{
-    AccessTokenClaims, DocumentBody, DocumentService, FileKeyStore, Issuer, IssuerBuilder, IssuerKeys,
-    KeyDocument, KeyRing, KeyRingBuilder, KeyState, KeyStatus, KeyStore, MemoryKeyStore, MetadataBuilder,
-    SignError, Signer, SigningKey,
+    AccessTokenClaims, DocumentService, FileKeyStore, Issuer, IssuerBuilder, IssuerKeys, KeyDocument,
+    KeyRing, KeyRingBuilder, KeyState, KeyStatus, KeyStore, MemoryKeyStore, MetadataBuilder, SignError,
+    Signer, SigningKey,
 };
 pub use jose::Algorithm;
 #[cfg(feature = "jwks")]

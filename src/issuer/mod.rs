@@ -20,4 +20,4 @@ pub use ring::{KeyRing, KeyRingBuilder, KeyState, KeyStatus};
 pub use signer::Signer;
 pub use signing_key::SigningKey;
 pub use store::{FileKeyStore, KeyDocument, KeyStore, MemoryKeyStore};
-pub use well_known::{DocumentBody, DocumentService, MetadataBuilder};
+pub use well_known::{DocumentService, MetadataBuilder};

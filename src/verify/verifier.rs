@@ -16,6 +16,8 @@ use super::principal::Registered;
 use crate::claims::Claims;
 use crate::error::{AuthError, ConfigError};
 use crate::jose::{self, Compact, Header, Note, Scratch};
+#[cfg(feature = "jwks")]
+use crate::keys::KeySource;
 use crate::keys::{Generation, NoKey};
 use crate::limits::Limits;
 use crate::now_or_later::NowOrLater;
@@ -252,8 +254,7 @@ impl<C> Verifier<C> {
     /// If keys cannot be had: why, and from where. The verifier stays usable, and goes on trying.
     pub async fn warm(&self) -> Result<(), ConfigError> {
         // All at once: whoever is asked begins before it is awaited.
-        let sources = self.core.authorities.iter().map(|authority| authority.keys.source());
-        let warmed: Vec<_> = sources.map(|source| (source, source.warm())).collect();
+        let warmed: Vec<_> = self.key_sources().map(|source| (source, source.warm())).collect();
         for (source, warmed) in warmed {
             if warmed.await.is_ok() {
                 continue;
@@ -276,7 +277,17 @@ impl<C> Verifier<C> {
     /// How the keys that are fetched are doing, one entry for each such authority.
     #[must_use]
     pub fn key_health(&self) -> Vec<crate::keys::KeyHealth> {
-        self.core.authorities.iter().filter_map(|authority| authority.keys.source().health()).collect()
+        self.key_sources().filter_map(KeySource::health).collect()
+    }
+
+    /// Where the keys of each authority come from.
+    pub(crate) fn key_sources(&self) -> impl Iterator<Item = &dyn KeySource> {
+        self.core.authorities.iter().map(|authority| authority.keys.source())
+    }
+
+    /// The same authorities, for who does not care for the claims.
+    pub(crate) fn untyped(&self) -> Verifier<()> {
+        Verifier { core: Arc::clone(&self.core), claims: PhantomData }
     }
 }
 

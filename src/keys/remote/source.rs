@@ -127,6 +127,7 @@ impl KeySource for Remote {
             kids: kids(&snapshot.1),
             keys: snapshot.1.len(),
             age: state.age(now),
+            overdue: state.overdue(now),
             generation: snapshot.0,
             last_error: lock(&inner.last_error).clone(),
             next_refresh: state.next_refresh().map(|at| at.saturating_sub(now)),

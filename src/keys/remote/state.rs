@@ -174,6 +174,11 @@ impl State {
         Some(now.saturating_sub(self.held?.since))
     }
 
+    /// For how long the scheduled refresh has been due.
+    pub(super) fn overdue(&self, now: Instant) -> Option<Duration> {
+        now.checked_sub(self.held?.refresh_at)
+    }
+
     pub(super) fn next_refresh(&self) -> Option<Instant> {
         self.next_attempt()
     }

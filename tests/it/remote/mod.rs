@@ -5,6 +5,7 @@ mod faults;
 mod flood;
 mod guard;
 mod health;
+mod health_service;
 mod lazy;
 mod load;
 mod rotation;
