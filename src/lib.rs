@@ -118,7 +118,7 @@
 //! After that they are refreshed in the background: a token with a known key never waits. New keys are found by
 //! themselves. While the provider fails, the keys at hand serve for six hours, after a restart too if they are kept
 //! (`RemoteKeys::keep_in`); without any the answer is 503 (or status 14), never 401. `Verifier::key_health` tells how they
-//! are, [`RemoteKeys`] has the settings.
+//! are, `Verifier::health_service` answers readiness probes, [`RemoteKeys`] has the settings.
 //!
 //! # What it does not do
 //!
@@ -224,9 +224,13 @@ mod claims;
 mod crash;
 mod crypto;
 mod deadline;
+#[cfg(any(feature = "issuer", feature = "jwks"))]
+mod document_body;
 mod error;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+#[cfg(feature = "jwks")]
+mod health_service;
 #[cfg(feature = "issuer")]
 mod issuer;
 mod jose;
@@ -256,11 +260,15 @@ pub use self::axum::Allowed;
 pub use authorize::{Authorize, Policy, Require, RequireLayer, RequireMethods};
 pub use claims::{Audience, Claims};
 pub use crypto::Backend;
+#[cfg(any(feature = "issuer", feature = "jwks"))]
+pub use document_body::DocumentBody;
 pub use error::{AuthError, ConfigError};
+#[cfg(feature = "jwks")]
+pub use health_service::HealthService;
 #[cfg(feature = "issuer")]
 pub use issuer::{
-    AccessTokenClaims, DocumentBody, DocumentService, Issuer, IssuerBuilder, IssuerKeys, KeyRing,
-    KeyRingBuilder, KeyState, KeyStatus, MetadataBuilder, SignError, Signer, SigningKey,
+    AccessTokenClaims, DocumentService, Issuer, IssuerBuilder, IssuerKeys, KeyRing, KeyRingBuilder, KeyState,
+    KeyStatus, MetadataBuilder, SignError, Signer, SigningKey,
 };
 pub use jose::Algorithm;
 #[cfg(any(feature = "issuer", feature = "jwks"))]

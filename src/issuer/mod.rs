@@ -18,4 +18,4 @@ pub use issuer::Issuer;
 pub use ring::{KeyRing, KeyRingBuilder, KeyState, KeyStatus};
 pub use signer::Signer;
 pub use signing_key::SigningKey;
-pub use well_known::{DocumentBody, DocumentService, MetadataBuilder};
+pub use well_known::{DocumentService, MetadataBuilder};

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Ready, ready};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -14,13 +13,13 @@ use http::header::{
     ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_body::{Frame, SizeHint};
 use serde_json::{Map, Value, json};
 use tower_service::Service;
 
 use super::issuer::{Issuer, Keys};
 use super::ring::PUBLISHED_MAX_AGE;
 use crate::crypto::sha256;
+use crate::document_body::DocumentBody;
 use crate::error::ConfigError;
 use crate::jose::encode;
 use crate::keys::{Generation, KeySource};
@@ -282,29 +281,5 @@ impl<B> Service<Request<B>> for DocumentService {
 impl fmt::Debug for DocumentService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DocumentService").field("paths", &self.paths).finish_non_exhaustive()
-    }
-}
-
-/// The body of a [`DocumentService`]'s answer: the whole document, or nothing.
-#[derive(Clone, Debug, Default)]
-pub struct DocumentBody(Option<Bytes>);
-
-impl http_body::Body for DocumentBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| bytes.len() as u64))
     }
 }

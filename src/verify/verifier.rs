@@ -19,6 +19,8 @@ use super::tenants::KnownTenants;
 use crate::claims::Claims;
 use crate::error::{AuthError, ConfigError};
 use crate::jose::{self, Compact, Header, Note, Scratch};
+#[cfg(feature = "jwks")]
+use crate::keys::KeySource;
 use crate::keys::{Generation, NoKey};
 use crate::limits::Limits;
 use crate::now_or_later::NowOrLater;
@@ -325,8 +327,7 @@ impl<C> Verifier<C> {
     /// If keys cannot be had: why, and from where. The verifier stays usable, and goes on trying.
     pub async fn warm(&self) -> Result<(), ConfigError> {
         // All at once: whoever is asked begins before it is awaited.
-        let sources = self.core.authorities.configured().iter().map(|authority| authority.keys.source());
-        let warmed: Vec<_> = sources.map(|source| (source, source.warm())).collect();
+        let warmed: Vec<_> = self.key_sources().map(|source| (source, source.warm())).collect();
         for (source, warmed) in warmed {
             if warmed.await.is_ok() {
                 continue;
@@ -349,8 +350,7 @@ impl<C> Verifier<C> {
     /// How the keys that are fetched are doing, one entry for each such authority that is configured.
     #[must_use]
     pub fn key_health(&self) -> Vec<crate::keys::KeyHealth> {
-        let authorities = self.core.authorities.configured().iter();
-        authorities.filter_map(|authority| authority.keys.source().health()).collect()
+        self.key_sources().filter_map(KeySource::health).collect()
     }
 
     /// How the keys of the tenants that are known just now are doing, in no order.
@@ -358,6 +358,16 @@ impl<C> Verifier<C> {
     pub fn tenant_key_health(&self) -> Vec<crate::keys::KeyHealth> {
         let tenants = self.core.authorities.tenants().map(KnownTenants::all).unwrap_or_default();
         tenants.iter().filter_map(|tenant| tenant.authority.keys.source().health()).collect()
+    }
+
+    /// Where the keys of each configured authority come from.
+    pub(crate) fn key_sources(&self) -> impl Iterator<Item = &dyn KeySource> {
+        self.core.authorities.configured().iter().map(|authority| authority.keys.source())
+    }
+
+    /// The same authorities, for who does not care for the claims.
+    pub(crate) fn untyped(&self) -> Verifier<()> {
+        Verifier { core: Arc::clone(&self.core), claims: PhantomData }
     }
 }
 

@@ -16,6 +16,8 @@ pub struct KeyHealth {
     pub age: Option<Duration>,
     /// Whether the keys are those that an earlier process kept, and none have been fetched since.
     pub restored: bool,
+    /// For how long they should have been refreshed already; `None` if that is not yet due, or there are none.
+    pub overdue: Option<Duration>,
     /// Counts the sets that there have been.
     pub generation: u64,
     /// Why the last fetch failed, if it did.
@@ -38,5 +40,15 @@ impl KeyHealth {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.keys > 0
+    }
+
+    /// Whether the keys are older than they should be since the provider fails: their refresh is due, and the last fetch
+    /// failed.
+    ///
+    /// They serve on until `RemoteKeys::stale` is over; a key that was withdrawn meanwhile is still trusted. A failed fetch
+    /// before the refresh is due (for an unknown `kid`) does not make keys stale, nor does a refresh that runs for the first time.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.failures > 0 && self.overdue.is_some()
     }
 }

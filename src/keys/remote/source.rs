@@ -143,6 +143,7 @@ impl KeySource for Remote {
             keys: snapshot.1.len(),
             age: state.age(now),
             restored: state.is_restored(),
+            overdue: state.overdue(now),
             generation: snapshot.0,
             last_error: lock(&inner.last_error).clone(),
             store_error: inner.settings.kept.as_ref().and_then(Kept::error),

@@ -203,6 +203,11 @@ impl State {
         self.held.is_some_and(|held| held.restored_at.is_some())
     }
 
+    /// For how long the scheduled refresh has been due.
+    pub(super) fn overdue(&self, now: Instant) -> Option<Duration> {
+        now.checked_sub(self.held?.refresh_at)
+    }
+
     pub(super) fn next_refresh(&self) -> Option<Instant> {
         self.next_attempt()
     }

@@ -5,6 +5,7 @@ mod faults;
 mod flood;
 mod guard;
 mod health;
+mod health_service;
 mod kept;
 mod lazy;
 mod load;
