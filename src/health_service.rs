@@ -1,8 +1,6 @@
 //! A readiness probe: whether there are keys to verify with.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,7 +10,7 @@ use serde_json::{Value, json};
 use tower_service::Service;
 
 use crate::document_body::DocumentBody;
-use crate::keys::{KeyHealth, KeySource};
+use crate::keys::KeyHealth;
 use crate::now_or_later::NowOrLater;
 use crate::verify::Verifier;
 
@@ -72,7 +70,7 @@ impl HealthService {
     }
 
     async fn answer(self, head_only: bool) -> Response<DocumentBody> {
-        ended(self.verifier.key_sources().map(KeySource::warm).collect()).await;
+        self.verifier.warm_all().await;
         let health = self.verifier.key_health();
         let worst = health.iter().map(Status::of).max().unwrap_or(Status::Ok);
         let mut body = json!({ "status": worst.as_str() });
@@ -144,15 +142,6 @@ fn details(health: &KeyHealth) -> Value {
         "suppressed_refetches": health.suppressed_refetches,
         "attempts": health.attempts,
     })
-}
-
-/// Waits for all at once, so that several providers that hang take no longer than one.
-async fn ended<T>(mut waits: Vec<NowOrLater<T>>) {
-    poll_fn(|context| {
-        waits.retain_mut(|wait| Pin::new(wait).poll(context).is_pending());
-        if waits.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
 }
 
 impl<B> Service<Request<B>> for HealthService {

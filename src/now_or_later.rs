@@ -48,6 +48,22 @@ impl<T> NowOrLater<T> {
         self.into_now().ok()
     }
 
+    /// All values, awaited at once: several that hang take no longer than one.
+    #[cfg(feature = "jwks")]
+    pub(crate) async fn all(values: impl IntoIterator<Item = Self>) -> Vec<T> {
+        let mut waiting: Vec<_> = values.into_iter().map(|value| (value, None)).collect();
+        std::future::poll_fn(|context| {
+            for (value, here) in waiting.iter_mut().filter(|(_, here)| here.is_none()) {
+                if let Poll::Ready(ready) = Pin::new(value).poll(context) {
+                    *here = Some(ready);
+                }
+            }
+            if waiting.iter().all(|(_, here)| here.is_some()) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        waiting.into_iter().filter_map(|(_, here)| here).collect()
+    }
+
     /// The value, or what has to be awaited.
     pub(crate) fn into_now(self) -> Result<T, Self> {
         match self.0 {

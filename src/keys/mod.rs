@@ -16,4 +16,6 @@ pub use secret::Secret;
 pub use set::{Key, KeySet, SkippedKey};
 #[cfg(feature = "issuer")]
 pub(crate) use source::Published;
+#[cfg(feature = "jwks")]
+pub(crate) use source::Unavailable;
 pub(crate) use source::{Generation, KeySource, Static};

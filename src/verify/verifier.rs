@@ -19,9 +19,9 @@ use super::tenants::KnownTenants;
 use crate::claims::Claims;
 use crate::error::{AuthError, ConfigError};
 use crate::jose::{self, Compact, Header, Note, Scratch};
-#[cfg(feature = "jwks")]
-use crate::keys::KeySource;
 use crate::keys::{Generation, NoKey};
+#[cfg(feature = "jwks")]
+use crate::keys::{KeySource, Unavailable};
 use crate::limits::Limits;
 use crate::now_or_later::NowOrLater;
 use crate::reason::Reason;
@@ -326,10 +326,9 @@ impl<C> Verifier<C> {
     /// # Errors
     /// If keys cannot be had: why, and from where. The verifier stays usable, and goes on trying.
     pub async fn warm(&self) -> Result<(), ConfigError> {
-        // All at once: whoever is asked begins before it is awaited.
-        let warmed: Vec<_> = self.key_sources().map(|source| (source, source.warm())).collect();
-        for (source, warmed) in warmed {
-            if warmed.await.is_ok() {
+        let warmed = self.warm_all().await;
+        for (source, warmed) in self.key_sources().zip(warmed) {
+            if warmed.is_ok() {
                 continue;
             }
             let health = source.health();
@@ -360,8 +359,13 @@ impl<C> Verifier<C> {
         tenants.iter().filter_map(|tenant| tenant.authority.keys.source().health()).collect()
     }
 
+    /// Waits until each source has keys or has failed to get them, in the order of `key_sources`.
+    pub(crate) async fn warm_all(&self) -> Vec<Result<(), Unavailable>> {
+        NowOrLater::all(self.key_sources().map(KeySource::warm)).await
+    }
+
     /// Where the keys of each configured authority come from.
-    pub(crate) fn key_sources(&self) -> impl Iterator<Item = &dyn KeySource> {
+    fn key_sources(&self) -> impl Iterator<Item = &dyn KeySource> {
         self.core.authorities.configured().iter().map(|authority| authority.keys.source())
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_jwt_auth::{Claims, ProviderFault, Reason, Secret, Verifier};
+use tower_jwt_auth::{Authority, Claims, ProviderFault, Reason, Secret, TestProvider, Verifier};
 use tracing_subscriber::filter::LevelFilter;
 
 use super::{accepts, copied, jwks, oidc, pass, provider, reason, token};
@@ -111,4 +111,21 @@ async fn no_token_is_logged() {
         }
     }
     assert!(!log.contains("invented"), "{log}");
+}
+
+/// Several providers that hang take no longer than one.
+#[tokio::test(start_paused = true)]
+async fn all_are_warmed_at_once() {
+    let providers = ["https://one.example.com", "https://two.example.com"].map(TestProvider::in_memory);
+    let authorities = providers.each_ref().map(|provider| {
+        provider.fails_with(ProviderFault::Stall);
+        Authority::oidc(provider.oidc_keys()).audience("test")
+    });
+    let verifier = Verifier::<Claims>::new(authorities).unwrap();
+    let start = tokio::time::Instant::now();
+    assert!(verifier.warm().await.unwrap_err().to_string().contains("one.example.com"));
+    assert!(start.elapsed() < Duration::from_millis(5200), "{:?}", start.elapsed());
+    providers[0].heals();
+    pass(2).await;
+    assert!(verifier.warm().await.unwrap_err().to_string().contains("two.example.com"));
 }
