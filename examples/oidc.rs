@@ -7,14 +7,14 @@
 use std::error::Error;
 
 use axum::{Router, routing::get};
-use tower_jwt_auth::{Authority, Claims, Jwt, JwtAuthLayer, Verifier};
+use tower_jwt_auth::{Authority, Claims, Jwt, JwtAuthLayer, RemoteKeys, Verifier};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let issuer = std::env::var("ISSUER").map_err(|_| "ISSUER is not set: name the `iss` of your tokens")?;
     let mut authority = Authority::oidc(issuer).audience("api");
     if std::env::var("INSECURE_HTTP_ON_LOOPBACK").is_ok_and(|value| value == "1") {
-        authority = authority.remote_keys(|keys| keys.insecure_http_on_loopback());
+        authority = authority.remote_keys(RemoteKeys::insecure_http_on_loopback);
     }
     let verifier = Verifier::<Claims>::new(authority)?;
     let app = Router::new().route("/", get(hello)).layer(JwtAuthLayer::new(verifier));

@@ -92,7 +92,7 @@ impl World {
         for _ in 0..PER_ROUND {
             let start = now();
             let verdict = self.verifier.verify(&self.token).now();
-            times.push(start.elapsed().as_nanos() as f64 / 1000.0);
+            times.push(microseconds_since(start));
             assert!(verdict.expect("it need not wait").is_ok());
         }
         self.assert_fetch();
@@ -124,7 +124,7 @@ impl World {
                 assert!(read > 0, "{}", String::from_utf8_lossy(&answer[..length]));
                 length += read;
             }
-            times.push(start.elapsed().as_nanos() as f64 / 1000.0);
+            times.push(microseconds_since(start));
             assert!(answer.starts_with(b"HTTP/1.1 200"));
         }
         self.assert_fetch();
@@ -134,6 +134,11 @@ impl World {
 #[allow(clippy::disallowed_methods)] // a measurement reads the clock
 fn now() -> Instant {
     Instant::now()
+}
+
+#[allow(clippy::disallowed_methods)]
+fn microseconds_since(start: Instant) -> f64 {
+    start.elapsed().as_nanos() as f64 / 1000.0
 }
 
 fn report(what: &str, mut calm: Vec<f64>, mut hanging: Vec<f64>) {
