@@ -48,7 +48,7 @@ async fn health_tells_all_there_is_to_know() {
 
 #[test]
 fn keys_in_memory_have_no_health() {
-    let authority = tower_jwt_auth::Authority::hs256(Secret::generate().unwrap()).issuer("i").audience("a");
+    let authority = Authority::hs256(Secret::generate().unwrap()).issuer("i").audience("a");
     assert!(Verifier::<Claims>::new(authority).unwrap().key_health().is_empty());
 }
 
