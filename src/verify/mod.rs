@@ -12,11 +12,15 @@ mod explain;
 mod grants;
 mod issuer_rule;
 mod jwt;
+mod lacking;
+mod misfit;
 mod policy;
 mod principal;
 mod ready_authority;
 mod tenants;
 mod verifier;
+#[cfg(feature = "jwks")]
+mod verifier_keys;
 
 pub use authority::Authority;
 pub use builder::VerifierBuilder;

@@ -12,16 +12,14 @@ use super::authority::Authority;
 use super::builder::VerifierBuilder;
 use super::checks;
 use super::jwt::Jwt;
+use super::lacking::{Asked, Lacking};
+use super::misfit::Misfit;
 use super::principal::Registered;
 use super::ready_authority::ReadyAuthority;
-#[cfg(feature = "jwks")]
-use super::tenants::KnownTenants;
 use crate::claims::Claims;
 use crate::error::{AuthError, ConfigError};
 use crate::jose::{self, Compact, Header, Note, Scratch};
-use crate::keys::{Generation, NoKey};
-#[cfg(feature = "jwks")]
-use crate::keys::{KeySource, Unavailable};
+use crate::keys::NoKey;
 use crate::limits::Limits;
 use crate::now_or_later::NowOrLater;
 use crate::reason::Reason;
@@ -61,28 +59,6 @@ enum Outcome<'v, C> {
     Lacking(Lacking<'v>),
 }
 
-/// What a token could not be judged without.
-enum Lacking<'v> {
-    /// The authority of this issuer, which is not configured; the tenants may know it.
-    Tenant(Box<str>),
-    /// A key of this name. The authority has none in the set of this generation; a newer one might.
-    Key(Chosen<'v>, Generation),
-}
-
-impl Lacking<'_> {
-    /// Without a single key to verify with the fault is ours.
-    fn refusal(&self) -> AuthError {
-        match self {
-            // It was found, and displaced by others before it could be used.
-            Self::Tenant(_) => Reason::KeysUnavailable.into(),
-            Self::Key(authority, _) if authority.keys.load().algorithms.is_empty() => {
-                Reason::KeysUnavailable.into()
-            }
-            Self::Key(..) => Reason::UnknownKey.into(),
-        }
-    }
-}
-
 /// Whose keys count for a token.
 // A box would be an allocation for each good token.
 #[allow(clippy::large_enum_variant)]
@@ -96,30 +72,6 @@ enum Choice<'v> {
     },
     /// The tenants may know this issuer.
     NotAtHand(Box<str>),
-}
-
-/// What was asked for on behalf of one token.
-#[derive(Clone, Copy)]
-enum Asked {
-    Nothing,
-    Tenant,
-    Keys,
-    Everything,
-}
-
-impl Asked {
-    /// What was asked after this question too; `None` if it is not to be asked.
-    fn and_now(self, lacking: &Lacking<'_>) -> Option<Self> {
-        match (self, lacking) {
-            (Self::Nothing, Lacking::Tenant(_)) => Some(Self::Tenant),
-            (Self::Nothing | Self::Tenant, Lacking::Key(..)) => Some(Self::Keys),
-            // Those of an earlier process say nothing of keys that are new since.
-            (Self::Keys, Lacking::Key(authority, seen)) if authority.keys.source().is_restored(*seen) => {
-                Some(Self::Everything)
-            }
-            _ => None,
-        }
-    }
 }
 
 impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
@@ -317,64 +269,6 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     }
 }
 
-#[cfg(feature = "jwks")]
-impl<C> Verifier<C> {
-    /// Fetches the keys of all configured authorities that have none yet, to fail at start rather than at the first request.
-    ///
-    /// Keys that an earlier process kept (`RemoteKeys::keep_in`) are keys: with them it succeeds while the provider is down.
-    ///
-    /// # Errors
-    /// If keys cannot be had: why, and from where. The verifier stays usable, and goes on trying.
-    pub async fn warm(&self) -> Result<(), ConfigError> {
-        let warmed = self.warm_all().await;
-        for (source, warmed) in self.key_sources().zip(warmed) {
-            if warmed.is_ok() {
-                continue;
-            }
-            let health = source.health();
-            let url = health.as_ref().map_or("", |health| health.url.as_str());
-            let why = health
-                .as_ref()
-                .and_then(|health| health.last_error.as_deref())
-                .unwrap_or("no answer in time, or no tokio runtime to fetch on");
-            return Err(ConfigError::new(
-                "keys",
-                format!("those of {url} cannot be had: {why}"),
-                "see that the URL is right and can be reached from here",
-            ));
-        }
-        Ok(())
-    }
-
-    /// How the keys that are fetched are doing, one entry for each such authority that is configured.
-    #[must_use]
-    pub fn key_health(&self) -> Vec<crate::keys::KeyHealth> {
-        self.key_sources().filter_map(KeySource::health).collect()
-    }
-
-    /// How the keys of the tenants that are known just now are doing, in no order.
-    #[must_use]
-    pub fn tenant_key_health(&self) -> Vec<crate::keys::KeyHealth> {
-        let tenants = self.core.authorities.tenants().map(KnownTenants::all).unwrap_or_default();
-        tenants.iter().filter_map(|tenant| tenant.authority.keys.source().health()).collect()
-    }
-
-    /// Waits until each source has keys or has failed to get them, in the order of `key_sources`.
-    pub(crate) async fn warm_all(&self) -> Vec<Result<(), Unavailable>> {
-        NowOrLater::all(self.key_sources().map(KeySource::warm)).await
-    }
-
-    /// Where the keys of each configured authority come from.
-    fn key_sources(&self) -> impl Iterator<Item = &dyn KeySource> {
-        self.core.authorities.configured().iter().map(|authority| authority.keys.source())
-    }
-
-    /// The same authorities, for who does not care for the claims.
-    pub(crate) fn untyped(&self) -> Verifier<()> {
-        Verifier { core: Arc::clone(&self.core), claims: PhantomData }
-    }
-}
-
 impl<C> Verifier<C> {
     /// Forgets what [`Tenants`](crate::Tenants) said of this issuer, and its keys: its next token asks again.
     ///
@@ -384,6 +278,12 @@ impl<C> Verifier<C> {
         if let Some(tenants) = self.core.authorities.tenants() {
             tenants.forget(issuer);
         }
+    }
+
+    /// The same authorities, for who does not care for the claims.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn untyped(&self) -> Verifier<()> {
+        Verifier { core: Arc::clone(&self.core), claims: PhantomData }
     }
 
     pub(super) fn new_of(core: Core) -> Self {
@@ -406,47 +306,6 @@ fn decode_header(encoded: &str, limits: &Limits) -> Result<Scratch, AuthError> {
 fn decode_payload(encoded: &str) -> Result<Scratch, AuthError> {
     jose::decode(encoded).ok_or_else(|| Reason::MalformedToken.into())
 }
-
-/// Where in the payload the claims type did not fit. Serde's own text could repeat a value.
-#[derive(Debug)]
-struct Misfit {
-    line: usize,
-    column: usize,
-    /// A field of the claims type that the token does not have. It is the type's own name, not the token's text.
-    missing: Option<String>,
-}
-
-impl Misfit {
-    fn of(error: &serde_json::Error) -> Self {
-        let text = error.to_string();
-        let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'));
-        let missing = missing.map(|(name, _)| name.to_owned());
-        Self { line: error.line(), column: error.column(), missing }
-    }
-
-    fn refuse(self) -> AuthError {
-        let error = AuthError::new(Reason::InvalidClaim);
-        match self.missing.clone() {
-            Some(name) => error.with_claim(name).with_source(self),
-            None => error.with_source(self),
-        }
-    }
-}
-
-impl fmt::Display for Misfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.missing {
-            Some(name) => write!(f, "the claims type has a field `{name}`, and the token has no such claim"),
-            None => write!(
-                f,
-                "the claims do not fit the claims type (line {}, column {})",
-                self.line, self.column
-            ),
-        }
-    }
-}
-
-impl std::error::Error for Misfit {}
 
 // By hand: a derive would ask for `C: Clone`.
 impl<C> Clone for Verifier<C> {

@@ -119,7 +119,7 @@ impl KnownTenants {
         let (tell, answer) = watch::channel(None);
         questions.insert(Arc::clone(&issuer), answer.clone());
         drop(questions);
-        let asked = Asked { tenants: Arc::clone(self), issuer, tell };
+        let asked = OpenQuestion { tenants: Arc::clone(self), issuer, tell };
         match (self.resolve)(&asked.issuer).into_now() {
             Ok(answered) => NowOrLater::ready(verdict(asked.settle(answered))),
             Err(resolving) => {
@@ -181,13 +181,13 @@ impl KnownTenants {
 }
 
 /// A question that is open; it is closed however it ends, by a panic of the user's function too.
-struct Asked {
+struct OpenQuestion {
     tenants: Arc<KnownTenants>,
     issuer: Arc<str>,
     tell: watch::Sender<Option<Answer>>,
 }
 
-impl Asked {
+impl OpenQuestion {
     fn settle(&self, answered: Answered) -> Answer {
         let tenants = &self.tenants;
         let answer = match answered {
@@ -227,7 +227,7 @@ impl Asked {
     }
 }
 
-impl Drop for Asked {
+impl Drop for OpenQuestion {
     fn drop(&mut self) {
         let mut questions = self.tenants.questions();
         if self.is_open(&questions) {
