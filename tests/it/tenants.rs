@@ -188,6 +188,28 @@ async fn trust_ends_in_time_and_keys_stay() {
     assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0, "its task is gone");
 }
 
+/// Nobody goes on fetching the keys of a tenant that no longer comes.
+#[tokio::test(start_paused = true)]
+async fn an_idle_tenant_is_forgotten_when_another_one_comes() {
+    let (customers, providers) = Customers::with(&["idle", "busy"]);
+    let verifier = verifier(customers.tenants());
+    for provider in &providers {
+        assert_eq!(reason(&verifier, &token(provider)).await, None);
+    }
+    for _ in 0..12 {
+        pass(299).await;
+        assert_eq!(reason(&verifier, &token(&providers[1])).await, None);
+        assert_eq!(verifier.tenant_key_health().len(), 2);
+    }
+    pass(301).await;
+    assert_eq!(reason(&verifier, &token(&providers[1])).await, None);
+    assert_eq!(verifier.tenant_key_health().len(), 1);
+    let calls = providers[0].jwks_calls();
+    pass(3600).await;
+    assert_eq!(providers[0].jwks_calls(), calls);
+    assert_eq!(reason(&verifier, &token(&providers[0])).await, None);
+}
+
 /// What the answer says is taken over with it: here another audience.
 #[tokio::test(start_paused = true)]
 async fn a_confirmation_may_change_the_rules() {

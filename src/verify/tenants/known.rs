@@ -218,7 +218,7 @@ impl OpenQuestion {
             return Answer::Unclear;
         }
         let mut table = self.tenants.table.write().unwrap_or_else(PoisonError::into_inner);
-        table.insert(Arc::clone(&self.issuer), Arc::new(tenant));
+        table.insert(Arc::clone(&self.issuer), Arc::new(tenant), self.tenants.stopwatch.elapsed());
         Answer::Trusted
     }
 

@@ -91,7 +91,7 @@ impl Tenants {
     /// How many tenants are kept: 100 unless told, at most 10,000.
     ///
     /// When there is no room, the one goes that never had a good token, or that had none for the longest time; its next
-    /// token asks and fetches again.
+    /// token asks and fetches again. One that had no token for an hour goes when another one comes.
     pub fn at_most(mut self, tenants: usize) -> Self {
         self.limit = tenants;
         self

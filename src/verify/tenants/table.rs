@@ -10,6 +10,9 @@ use crate::verify::ready_authority::ReadyAuthority;
 /// The time since the verifier was made.
 pub(super) type Instant = Duration;
 
+/// A tenant whose answer counts no longer, and who had no token for this long, is forgotten.
+const IDLE: Duration = Duration::from_secs(3600);
+
 /// A tenant that was found to be trusted.
 #[derive(Debug)]
 pub(in crate::verify) struct Tenant {
@@ -71,8 +74,12 @@ impl Table {
         self.by_issuer.remove(issuer);
     }
 
-    /// Whoever invents tenants displaces those that nobody proved, and of the proven at most one.
-    pub(super) fn insert(&mut self, issuer: Arc<str>, tenant: Arc<Tenant>) {
+    /// Those that are idle go, and with them the fetching of their keys. If there is still no room: whoever invents
+    /// tenants displaces those that nobody proved, and of the proven at most one.
+    pub(super) fn insert(&mut self, issuer: Arc<str>, tenant: Arc<Tenant>, now: Instant) {
+        let idle_since = millis(now.saturating_sub(IDLE));
+        self.by_issuer
+            .retain(|_, one| one.is_trusted(now) || one.last_used.load(Ordering::Relaxed) > idle_since);
         if !self.by_issuer.contains_key(&issuer) && self.by_issuer.len() >= self.limit {
             let worth = |tenant: &Tenant| {
                 (tenant.proven.load(Ordering::Relaxed), tenant.last_used.load(Ordering::Relaxed))
