@@ -4,12 +4,15 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 use super::private::{self, failed, refused};
 use super::{KeyDocument, KeyStore};
-use crate::blocking::blocking;
+use tokio::sync::Semaphore;
+
+use crate::blocking::in_turn;
 use crate::crash;
 use crate::now_or_later::NowOrLater;
 use crate::store_error::StoreError;
@@ -40,6 +43,8 @@ const MAX_BYTES: u64 = 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct FileKeyStore {
     path: PathBuf,
+    /// One operation at a time: a lock may be held, a network file system may hang.
+    turn: Arc<Semaphore>,
 }
 
 impl FileKeyStore {
@@ -49,14 +54,14 @@ impl FileKeyStore {
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
-        Self { path: std::path::absolute(&path).unwrap_or(path) }
+        Self { path: std::path::absolute(&path).unwrap_or(path), turn: Arc::new(Semaphore::new(1)) }
     }
 }
 
 impl KeyStore for FileKeyStore {
     fn load(&self) -> NowOrLater<Result<Option<KeyDocument>, StoreError>> {
         let path = self.path.clone();
-        blocking(move || {
+        in_turn(&self.turn, move || {
             let place = Place::of(&path)?;
             private::check_directory(place.directory)?;
             place.read()
@@ -69,7 +74,7 @@ impl KeyStore for FileKeyStore {
         new: KeyDocument,
     ) -> NowOrLater<Result<bool, StoreError>> {
         let path = self.path.clone();
-        blocking(move || {
+        in_turn(&self.turn, move || {
             let place = Place::of(&path)?;
             // What could not be read again is not written either.
             check_size(place.path, new.as_bytes().len() as u64, "it was not written")?;

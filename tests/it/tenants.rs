@@ -353,6 +353,7 @@ async fn invented_tenants_displace_no_proven_one() {
     }
     let stranger = TestIssuer::new("https://unused.example");
     for n in 0..200 {
+        pass(1).await; // more at a time would not come at all
         let forged = stranger.sign(json!({ "iss": format!("https://{n}.evil.example"), "aud": "test" }));
         assert_eq!(reason(&verifier, &forged).await, Some(Reason::UnknownKey), "{n}");
         assert_eq!(verifier.tenant_key_health().len(), 4.min(4 + n));
@@ -372,6 +373,101 @@ async fn invented_tenants_displace_no_proven_one() {
     }
     assert_eq!(reason(&verifier, &token(&providers[0])).await, None);
     assert_eq!((providers[0].jwks_calls(), providers[1].jwks_calls()), (2, 1));
+}
+
+/// Tenants that displace each other take their cooldown with them: else whoever alternates between two would have keys
+/// fetched for each token.
+#[tokio::test(start_paused = true)]
+async fn tenants_that_take_turns_are_not_fetched_for_each_token() {
+    let (customers, providers) = Customers::with(&["proven", "a", "b"]);
+    let verifier = verifier(customers.tenants().at_most(2));
+    assert_eq!(reason(&verifier, &token(&providers[0])).await, None);
+    let forged = [1, 2].map(|n| TestIssuer::new(providers[n].issuer()).audience("test").sign(json!({})));
+    let before = customers.questions();
+    for n in 0..200 {
+        let _ = reason(&verifier, &forged[n % 2]).await;
+    }
+    assert_eq!(customers.questions() - before, 2);
+    assert_eq!([1, 2].map(|n| providers[n].jwks_calls()), [1, 1]);
+    // The one that was displaced is told to come again, and may.
+    assert_eq!(reason(&verifier, &token(&providers[1])).await, Some(Reason::KeysUnavailable));
+    pass(10).await;
+    assert_eq!(reason(&verifier, &token(&providers[1])).await, None);
+    assert_eq!(reason(&verifier, &token(&providers[0])).await, None, "the proven one is still there");
+    // Who is forgotten on purpose may come at once.
+    verifier.forget_tenant(providers[1].issuer());
+    assert_eq!(reason(&verifier, &token(&providers[1])).await, None);
+}
+
+/// No more are remembered than there is room for; then nobody new comes, and those who are there stay.
+#[tokio::test(start_paused = true)]
+async fn what_is_remembered_of_displaced_tenants_is_bounded() {
+    let verifier = verifier(
+        Tenants::new(|issuer| {
+            Some(Authority::jwks(TestProvider::in_memory(issuer).jwks_keys()).audience("test"))
+        })
+        .at_most(2),
+    );
+    let stranger = TestIssuer::new("https://unused.example").audience("test");
+    let mut verdicts = HashMap::new();
+    for n in 0..40 {
+        let forged = stranger.sign(json!({ "iss": format!("https://{n}.example.com") }));
+        *verdicts.entry(reason(&verifier, &forged).await.unwrap()).or_insert(0) += 1;
+    }
+    assert_eq!(verdicts, HashMap::from([(Reason::UnknownKey, 20), (Reason::KeysUnavailable, 20)]));
+    pass(10).await;
+    let forged = stranger.sign(json!({ "iss": "https://40.example.com" }));
+    assert_eq!(reason(&verifier, &forged).await, Some(Reason::UnknownKey));
+}
+
+/// Requests that wait for a tenant that goes meanwhile leave no task behind, and fetch nothing more.
+#[tokio::test(start_paused = true)]
+async fn tenants_that_go_leave_no_task() {
+    let evil = TestProvider::in_memory("https://evil.example.com");
+    evil.latency(Duration::from_millis(100));
+    evil.fails_with(ProviderFault::Status(500));
+    let fetch = evil.clone();
+    let verifier = verifier(
+        Tenants::new(move |_| {
+            let keys =
+                tower_jwt_auth::RemoteKeys::new("https://evil.example.com/jwks.json").fetch(fetch.clone());
+            Some(Authority::jwks(keys).audience("test"))
+        })
+        .at_most(10),
+    );
+    let stranger = TestIssuer::new("https://unused.example").audience("test");
+    let waiting: Vec<_> = (0..80)
+        .map(|n| {
+            let forged = stranger.sign(json!({ "iss": format!("https://{n}.example.com") }));
+            let verifier = verifier.clone();
+            tokio::spawn(async move { reason(&verifier, &forged).await })
+        })
+        .collect();
+    for verdict in waiting {
+        assert_eq!(verdict.await.unwrap(), Some(Reason::KeysUnavailable));
+    }
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    pass(60).await;
+    assert!(tasks() <= 10, "{}", tasks());
+    drop(verifier);
+    pass(1).await;
+    assert_eq!(tasks(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forgotten_tenant_is_not_asked_again() {
+    let (customers, providers) = Customers::with(&["one"]);
+    providers[0].fails_with(ProviderFault::Stall);
+    let verifier = verifier(customers.tenants());
+    let waiting = tokio::spawn({
+        let (verifier, token) = (verifier.clone(), token(&providers[0]));
+        async move { reason(&verifier, &token).await }
+    });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    verifier.forget_tenant(providers[0].issuer());
+    assert_eq!(waiting.await.unwrap(), Some(Reason::KeysUnavailable));
+    pass(60).await;
+    assert_eq!(providers[0].discovery_calls(), 1);
 }
 
 /// A slow database and a flood of issuers that do not exist: known tenants do not notice, be it that they have to be

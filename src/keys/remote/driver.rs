@@ -10,11 +10,18 @@ use super::state::Step;
 /// Starts the task on the present runtime, if there is one and no task runs.
 #[cold]
 pub(super) fn start(source: &Arc<Inner>) {
+    if source.is_closed() {
+        return;
+    }
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
     if !source.driven.swap(true, Ordering::AcqRel) {
         let driven = Driven(Arc::downgrade(source));
         let mut task = source.task();
-        *task = Some(runtime.spawn(drive(driven)).abort_handle());
+        let handle = runtime.spawn(drive(driven)).abort_handle();
+        if source.is_closed() {
+            handle.abort();
+        }
+        *task = Some(handle);
     }
 }
 

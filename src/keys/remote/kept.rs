@@ -40,6 +40,7 @@ pub(super) struct Kept {
 /// Keys of an earlier process.
 pub(super) struct Restored {
     pub(super) keys: KeySet,
+    pub(super) fetched_at: UnixTime,
     /// Since they were fetched.
     pub(super) age: Duration,
     pub(super) max_age: Option<Duration>,
@@ -79,20 +80,36 @@ impl Kept {
         self.note(read, "kept keys cannot be restored").flatten()
     }
 
-    /// Keeps a set, unless another process has kept one that was fetched later. A failure is noted: it must not keep
-    /// the set from taking effect.
-    pub(super) async fn save(&self, jwks: &[u8], fetched_at: UnixTime, max_age: Option<Duration>) {
-        let written = match self.document(jwks, fetched_at, max_age) {
+    /// Keeps a set: `keys`, and the text that they were read from. If another process has kept one that seems to be
+    /// fetched later, clocks may differ, so what is kept is what both have. A failure is noted: it must not keep the set
+    /// from taking effect.
+    pub(super) async fn save(
+        &self,
+        jwks: &[u8],
+        keys: &KeySet,
+        fetched_at: UnixTime,
+        max_age: Option<Duration>,
+    ) {
+        let place = Place { url: self.url.clone(), found: self.found };
+        let written = match place.document(jwks, fetched_at, max_age) {
             Ok(document) => {
-                let is_newer = {
-                    let (url, found) = (self.url.clone(), self.found);
-                    move |stored: &KeyDocument| {
-                        let at = Document::read(stored, &url, found).map(|stored| stored.fetched_at);
-                        // One from the future is no fetch at all.
-                        at.is_ok_and(|at| at > fetched_at && at <= fetched_at.saturating_add(CLOCKS_DIFFER))
+                let keys = keys.clone();
+                let what_for = move |stored: Option<&KeyDocument>| {
+                    let Some(theirs) = stored.and_then(|stored| place.later_set(stored, fetched_at)) else {
+                        return Ok(Some(document.clone()));
+                    };
+                    // Neither may bring back what the other has seen removed.
+                    let (of_us, of_them) = (keys.without(&theirs), theirs.without(&keys));
+                    if of_them.is_empty() {
+                        return Ok(None);
                     }
+                    if of_us.is_empty() {
+                        return Ok(Some(document.clone()));
+                    }
+                    let both = keys.without(&of_us).to_public_jwks();
+                    place.document(both.as_bytes(), fetched_at, max_age).map(Some)
                 };
-                in_time(write(Arc::clone(&self.store), document, is_newer)).await
+                in_time(write(Arc::clone(&self.store), what_for)).await
             }
             Err(why) => Err(why.to_string()),
         };
@@ -112,6 +129,28 @@ impl Kept {
         done
     }
 
+    fn restore(&self, document: &KeyDocument, now: UnixTime) -> Result<Restored, String> {
+        let document = Document::read(document, &self.url, self.found)?;
+        if document.fetched_at > now.saturating_add(CLOCKS_DIFFER) {
+            return Err("the kept keys were fetched in the future; see that the clock is right".to_owned());
+        }
+        let keys = keys_of(document.jwks.get().as_bytes(), MAX_KEYS).map_err(|failure| failure.why)?;
+        Ok(Restored {
+            keys,
+            fetched_at: document.fetched_at,
+            age: now.saturating_since(document.fetched_at),
+            max_age: document.max_age.map(Duration::from_secs),
+        })
+    }
+}
+
+/// The source to which a document is bound.
+struct Place {
+    url: String,
+    found: Found,
+}
+
+impl Place {
     fn document(
         &self,
         jwks: &[u8],
@@ -129,17 +168,12 @@ impl Kept {
         serde_json::to_vec(&document).map(KeyDocument::from_bytes)
     }
 
-    fn restore(&self, document: &KeyDocument, now: UnixTime) -> Result<Restored, String> {
-        let document = Document::read(document, &self.url, self.found)?;
-        if document.fetched_at > now.saturating_add(CLOCKS_DIFFER) {
-            return Err("the kept keys were fetched in the future; see that the clock is right".to_owned());
-        }
-        let keys = keys_of(document.jwks.get().as_bytes(), MAX_KEYS).map_err(|failure| failure.why)?;
-        Ok(Restored {
-            keys,
-            age: now.saturating_since(document.fetched_at),
-            max_age: document.max_age.map(Duration::from_secs),
-        })
+    /// The keys that are stored, if they seem to be fetched after this. One from the future is no fetch at all.
+    fn later_set(&self, stored: &KeyDocument, fetched_at: UnixTime) -> Option<KeySet> {
+        let stored = Document::read(stored, &self.url, self.found).ok()?;
+        let later = fetched_at < stored.fetched_at;
+        let plausible = stored.fetched_at <= fetched_at.saturating_add(CLOCKS_DIFFER);
+        (later && plausible).then(|| keys_of(stored.jwks.get().as_bytes(), MAX_KEYS).ok()).flatten()
     }
 }
 
@@ -169,18 +203,18 @@ const fn name_of(found: Found) -> &'static str {
     }
 }
 
-/// Replaces what is stored, by compare-and-swap, unless it `is_newer`.
+/// Replaces what is stored, by compare-and-swap, by `what_for` it, if anything.
 async fn write(
     store: Arc<dyn KeyStore>,
-    document: KeyDocument,
-    is_newer: impl Fn(&KeyDocument) -> bool,
+    what_for: impl Fn(Option<&KeyDocument>) -> Result<Option<KeyDocument>, serde_json::Error>,
 ) -> Result<(), StoreError> {
     for _ in 0..ATTEMPTS {
         let stored = store.load().await?;
         if stored.as_ref().is_some_and(is_of_a_ring) {
             return Err(StoreError::new("there are the private keys of a key ring; use a store of its own"));
         }
-        if stored.as_ref().is_some_and(&is_newer) || store.compare_and_swap(stored, document.clone()).await? {
+        let Some(document) = what_for(stored.as_ref()).map_err(StoreError::new)? else { return Ok(()) };
+        if store.compare_and_swap(stored, document).await? {
             return Ok(());
         }
     }
@@ -188,7 +222,10 @@ async fn write(
 }
 
 fn is_of_a_ring(document: &KeyDocument) -> bool {
-    document.as_bytes().windows(OF_A_RING.len()).any(|bytes| bytes == OF_A_RING)
+    // A provider may write these words into its set.
+    let read = serde_json::from_slice::<Document<'_>>(document.as_bytes());
+    let of_fetched_keys = read.is_ok_and(|document| document.format == FORMAT);
+    !of_fetched_keys && document.as_bytes().windows(OF_A_RING.len()).any(|bytes| bytes == OF_A_RING)
 }
 
 /// What a store says. It is asked in a task of its own: one that hangs or panics is a failure like any other.

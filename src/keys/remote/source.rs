@@ -21,7 +21,7 @@ use super::state::{Bounds, Instant, Need, State};
 use crate::keys::source::Unavailable;
 use crate::keys::{Generation, KeySet, KeySource};
 use crate::now_or_later::NowOrLater;
-use crate::time::{Clock, Stopwatch};
+use crate::time::{Clock, Stopwatch, UnixTime};
 use crate::trace;
 
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -64,6 +64,10 @@ pub(super) struct Inner {
     attempts: watch::Sender<(u64, bool)>,
     waiters: AtomicUsize,
     pub(super) driven: AtomicBool,
+    /// The source is gone; who waits still holds this.
+    closed: AtomicBool,
+    /// When the keys were asked for that are, or were, at hand.
+    fetched_at: Mutex<Option<UnixTime>>,
     task: Mutex<Option<AbortHandle>>,
     /// Woken when somebody asks.
     pub(super) wake: Arc<Notify>,
@@ -82,6 +86,8 @@ impl Remote {
             attempts: watch::Sender::new((0, true)),
             waiters: AtomicUsize::new(0),
             driven: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            fetched_at: Mutex::new(None),
             task: Mutex::new(None),
             wake: Arc::new(Notify::new()),
             settings,
@@ -91,9 +97,12 @@ impl Remote {
 
 impl Drop for Remote {
     fn drop(&mut self) {
+        // First, so that nobody starts the task again.
+        self.0.closed.store(true, Ordering::SeqCst);
         if let Some(task) = self.0.task().take() {
             task.abort();
         }
+        self.0.attempts.send_modify(|_| ());
     }
 }
 
@@ -183,7 +192,8 @@ impl Remote {
         NowOrLater::later(async move {
             let inner = &waiter.0;
             let ended = async {
-                while attempts.borrow_and_update().0 == ended_before && inner.snapshot.load().0 == seen {
+                let nothing_new = |ended| ended == ended_before && inner.snapshot.load().0 == seen;
+                while nothing_new(attempts.borrow_and_update().0) && !inner.is_closed() {
                     if attempts.changed().await.is_err() {
                         break;
                     }
@@ -196,7 +206,7 @@ impl Remote {
                 return Ok(true);
             }
             match ended {
-                Ok(()) if attempts.borrow().1 && !empty => Ok(false),
+                Ok(()) if attempts.borrow().1 && !empty && !inner.is_closed() => Ok(false),
                 _ => Err(Unavailable),
             }
         })
@@ -223,6 +233,10 @@ impl Inner {
 
     pub(super) fn task(&self) -> MutexGuard<'_, Option<AbortHandle>> {
         lock(&self.task)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
 
     /// One load of a flag: a task that ended with its runtime is started again on the present one.

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::table::{Instant, Table, Tenant};
+use super::table::{Instant, Table, Tenant, millis};
 use super::{Resolve, Tenants};
 use crate::crypto::Backend;
 use crate::error::{AuthError, ConfigError};
@@ -40,6 +41,8 @@ pub(in crate::verify) struct KnownTenants {
     #[cfg(feature = "jwks")]
     fetch: Arc<dyn Fetch>,
     stopwatch: Stopwatch,
+    /// Milliseconds until which nothing is said in the log.
+    quiet_until: AtomicU64,
     table: RwLock<Table>,
     /// What is being asked; who comes later waits for the same answer.
     questions: Mutex<Questions>,
@@ -77,6 +80,7 @@ impl KnownTenants {
             #[cfg(feature = "jwks")]
             fetch: Arc::new(HttpFetch::public_addresses_only()?),
             stopwatch: Stopwatch::start(),
+            quiet_until: AtomicU64::new(0),
             table: RwLock::new(Table::new(tenants.limit)),
             questions: Mutex::default(),
         })
@@ -111,8 +115,11 @@ impl KnownTenants {
             drop(questions);
             return NowOrLater::later(async move { verdict(wait_for(answer).await) });
         }
-        let known = self.table.read().unwrap_or_else(PoisonError::into_inner).get(issuer).is_some();
-        if !known && questions.len() >= MAX_QUESTIONS {
+        let (known, may_come) = {
+            let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+            (table.get(issuer).is_some(), table.may_come(issuer, self.stopwatch.elapsed()))
+        };
+        if !may_come || !known && questions.len() >= MAX_QUESTIONS {
             return NowOrLater::ready(verdict(Answer::Unclear));
         }
         let issuer: Arc<str> = issuer.into();
@@ -146,7 +153,9 @@ impl KnownTenants {
         // What is being asked may have been answered before the tenant was withdrawn.
         let mut questions = self.questions();
         questions.remove(issuer);
-        self.table.write().unwrap_or_else(PoisonError::into_inner).remove(issuer);
+        let gone = self.table.write().unwrap_or_else(PoisonError::into_inner).remove(issuer);
+        drop(questions);
+        drop(gone);
     }
 
     #[cfg(feature = "jwks")]
@@ -193,8 +202,8 @@ impl OpenQuestion {
         let answer = match answered {
             Ok(Some(authority)) => match tenants.make(&self.issuer, authority, tenants.stopwatch.elapsed()) {
                 Ok(tenant) => self.trust(tenant),
-                Err(_error) => {
-                    trace::error!(issuer = ?self.issuer, error = %_error, "the authority of a tenant cannot be used");
+                Err(error) => {
+                    self.complain("the authority of a tenant cannot be used", &error);
                     Answer::Unclear
                 }
             },
@@ -202,13 +211,25 @@ impl OpenQuestion {
                 tenants.forget(&self.issuer);
                 Answer::NotTrusted
             }
-            Err(_error) => {
-                trace::warn!(issuer = ?self.issuer, error = %_error, "whether a tenant is trusted cannot be told");
+            Err(error) => {
+                self.complain("whether a tenant is trusted cannot be told", &*error);
                 Answer::Unclear
             }
         };
         self.tell.send_replace(Some(answer));
         answer
+    }
+
+    /// Anybody can name any issuer, so this is said once a second, and not all of the name.
+    fn complain(&self, _what: &str, _error: &dyn Error) {
+        let now = millis(self.tenants.stopwatch.elapsed());
+        let quiet_until = &self.tenants.quiet_until;
+        let silent = quiet_until
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |until| (until <= now).then_some(now + 1000));
+        if silent.is_ok() {
+            let _issuer: String = self.issuer.chars().take(200).collect();
+            trace::error!(issuer = ?_issuer, error = %_error, "{_what}");
+        }
     }
 
     /// Unless the tenant was forgotten meanwhile.
@@ -217,8 +238,12 @@ impl OpenQuestion {
         if !self.is_open(&questions) {
             return Answer::Unclear;
         }
+        let now = self.tenants.stopwatch.elapsed();
         let mut table = self.tenants.table.write().unwrap_or_else(PoisonError::into_inner);
-        table.insert(Arc::clone(&self.issuer), Arc::new(tenant), self.tenants.stopwatch.elapsed());
+        let gone = table.insert(Arc::clone(&self.issuer), Arc::new(tenant), now);
+        drop(table);
+        drop(questions);
+        drop(gone);
         Answer::Trusted
     }
 

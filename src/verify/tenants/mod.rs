@@ -91,7 +91,8 @@ impl Tenants {
     /// How many tenants are kept: 100 unless told, at most 10,000.
     ///
     /// When there is no room, the one goes that never had a good token, or that had none for the longest time; its next
-    /// token asks and fetches again. One that had no token for an hour goes when another one comes.
+    /// token asks and fetches again, but not within 10 seconds of the last time (503 until then). One that had no token for an
+    /// hour goes when another one comes.
     pub fn at_most(mut self, tenants: usize) -> Self {
         self.limit = tenants;
         self
@@ -100,7 +101,8 @@ impl Tenants {
     /// How long an answer counts before it is asked for again: 5 minutes unless told, at most 24 hours.
     ///
     /// A tenant that you no longer trust has its tokens accepted for this long, unless you call
-    /// [`Verifier::forget_tenant`](crate::Verifier::forget_tenant). Its keys are kept when it is confirmed.
+    /// [`Verifier::forget_tenant`](crate::Verifier::forget_tenant). When it is confirmed, its rules are those of
+    /// the new answer; its keys, and how they are fetched, stay as they were if they come from the same place.
     pub fn trusted_for(mut self, time: Duration) -> Self {
         self.trusted_for = time;
         self

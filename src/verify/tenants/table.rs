@@ -12,6 +12,10 @@ pub(super) type Instant = Duration;
 
 /// A tenant whose answer counts no longer, and who had no token for this long, is forgotten.
 const IDLE: Duration = Duration::from_secs(3600);
+/// As long as the usual cooldown of a source of keys.
+const COMES_AGAIN_AFTER: Duration = Duration::from_secs(10);
+/// How many that came are remembered, for each tenant for whom there is room. If that does not do, nobody new comes.
+const CAME_FOR_EACH: usize = 10;
 
 /// A tenant that was found to be trusted.
 #[derive(Debug)]
@@ -59,37 +63,61 @@ impl Tenant {
 pub(super) struct Table {
     limit: usize,
     by_issuer: HashMap<Arc<str>, Arc<Tenant>>,
+    /// When others came, for as long as that keeps them from coming again.
+    came: HashMap<Arc<str>, Instant>,
 }
 
 impl Table {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, by_issuer: HashMap::new() }
+        Self { limit, by_issuer: HashMap::new(), came: HashMap::new() }
     }
 
     pub(super) fn get(&self, issuer: &str) -> Option<&Arc<Tenant>> {
         self.by_issuer.get(issuer)
     }
 
-    pub(super) fn remove(&mut self, issuer: &str) {
-        self.by_issuer.remove(issuer);
+    /// Whether this tenant may come now. Its cooldown and back-off go with it when it is displaced: those who take turns
+    /// in displacing each other would have their keys fetched for each token.
+    pub(super) fn may_come(&self, issuer: &str, now: Instant) -> bool {
+        let still = |came: &Instant| now < *came + COMES_AGAIN_AFTER;
+        self.by_issuer.contains_key(issuer)
+            || !self.came.get(issuer).is_some_and(still)
+                && (self.came.len() < self.limit * CAME_FOR_EACH || !self.came.values().all(still))
+    }
+
+    /// Whoever removes may have it come again at once. What is removed is given back, to be dropped without a lock.
+    #[must_use]
+    pub(super) fn remove(&mut self, issuer: &str) -> Option<Arc<Tenant>> {
+        self.came.remove(issuer);
+        self.by_issuer.remove(issuer)
     }
 
     /// Those that are idle go, and with them the fetching of their keys. If there is still no room: whoever invents
     /// tenants displaces those that nobody proved, and of the proven at most one.
-    pub(super) fn insert(&mut self, issuer: Arc<str>, tenant: Arc<Tenant>, now: Instant) {
-        let idle_since = millis(now.saturating_sub(IDLE));
-        self.by_issuer
-            .retain(|_, one| one.is_trusted(now) || one.last_used.load(Ordering::Relaxed) > idle_since);
-        if !self.by_issuer.contains_key(&issuer) && self.by_issuer.len() >= self.limit {
-            let worth = |tenant: &Tenant| {
-                (tenant.proven.load(Ordering::Relaxed), tenant.last_used.load(Ordering::Relaxed))
-            };
-            let least = self.by_issuer.iter().min_by_key(|(_, tenant)| worth(tenant));
-            if let Some(least) = least.map(|(issuer, _)| Arc::clone(issuer)) {
-                self.by_issuer.remove(&least);
+    ///
+    /// Who goes is given back, to be dropped without a lock: it may hold code of the user's.
+    #[must_use]
+    pub(super) fn insert(&mut self, issuer: Arc<str>, tenant: Arc<Tenant>, now: Instant) -> Vec<Arc<Tenant>> {
+        let is_idle = |tenant: &Tenant| {
+            let last_used = Duration::from_millis(tenant.last_used.load(Ordering::Relaxed));
+            !tenant.is_trusted(now) && last_used + IDLE <= now
+        };
+        let mut gone: Vec<_> =
+            self.by_issuer.extract_if(|_, tenant| is_idle(tenant)).map(|(_, tenant)| tenant).collect();
+        self.came.retain(|_, came| now < *came + COMES_AGAIN_AFTER);
+        if !self.by_issuer.contains_key(&issuer) {
+            if self.by_issuer.len() >= self.limit {
+                let worth = |tenant: &Tenant| {
+                    (tenant.proven.load(Ordering::Relaxed), tenant.last_used.load(Ordering::Relaxed))
+                };
+                let least = self.by_issuer.iter().min_by_key(|(_, tenant)| worth(tenant));
+                let least = least.map(|(issuer, _)| Arc::clone(issuer));
+                gone.extend(least.and_then(|least| self.by_issuer.remove(&least)));
             }
+            self.came.insert(Arc::clone(&issuer), now);
         }
-        self.by_issuer.insert(issuer, tenant);
+        gone.extend(self.by_issuer.insert(issuer, tenant));
+        gone
     }
 
     #[cfg(feature = "jwks")]
@@ -98,6 +126,6 @@ impl Table {
     }
 }
 
-fn millis(time: Instant) -> u64 {
+pub(super) fn millis(time: Instant) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::super::document::Failure;
 use super::super::kept::Restored;
-use super::{Fetched, Inner, Settings, millis};
+use super::{Fetched, Inner, Settings, lock, millis};
 use crate::keys::KeySet;
 use crate::trace;
 
@@ -19,11 +19,14 @@ impl Inner {
             Ok(fetched) => fetched,
             Err(_) => Err(Failure::new(format!("no answer within {fetch_time:?}"))),
         };
+        if fetched.is_ok() {
+            *lock(&self.fetched_at) = Some(asked_at);
+        }
         let (Some(kept), Ok(Fetched { keys, max_age, body })) = (kept, &fetched) else {
             return self.ended(fetched);
         };
-        let (max_age, body) = (*max_age, body.clone());
-        let save = kept.save(&body, asked_at, max_age);
+        let (keys, max_age, body) = (&keys.clone(), *max_age, body.clone());
+        let save = kept.save(&body, keys, asked_at, max_age);
         if self.removes_some(keys) {
             // First of all, or a crash could bring them back. New keys wait for no store.
             self.add(keys);
@@ -41,13 +44,18 @@ impl Inner {
         if !self.snapshot.load().1.is_empty() {
             return;
         }
-        let Some(Restored { keys, age, max_age }) = kept.load(&**clock).await else { return };
+        let Some(Restored { keys, fetched_at, age, max_age }) = kept.load(&**clock).await else { return };
+        // Those that were at hand already are gone since they are too old, whatever the wall clock says now.
+        if lock(&self.fetched_at).is_some_and(|before| fetched_at <= before) {
+            return;
+        }
         let mut state = self.state();
         if !state.restored(self.now(), age, max_age) {
             drop(state);
             trace::warn!(url = self.settings.url, age = ?age, "kept keys are too old to be trusted");
             return;
         }
+        *lock(&self.fetched_at) = Some(fetched_at);
         self.restored.store(self.snapshot.load().0 + 1, Ordering::Relaxed);
         let change = self.replace(keys);
         self.unusable_from.store(state.unusable_from().map_or(u64::MAX, millis), Ordering::Relaxed);

@@ -182,3 +182,18 @@ async fn what_is_not_believed_is_logged_without_what_it_says() {
     assert!(log.contains("kept keys cannot be restored") && log.contains("a store of its own"), "{log}");
     assert!(!log.contains("\"keys\""), "{log}");
 }
+
+/// What this very process dropped as too old does not come back by a wall clock that is set back.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_revives_nothing() {
+    let world = World::new();
+    let verifier = world.start();
+    verifier.warm().await.unwrap();
+    let old = world.token();
+    world.goes_down();
+    pass(8 * HOUR).await;
+    assert_eq!(reason(&verifier, &old).await, Reason::KeysUnavailable);
+    world.wall.is_wrong_by(-7 * 3600);
+    pass(120).await;
+    assert_eq!(reason(&verifier, &old).await, Reason::KeysUnavailable);
+}

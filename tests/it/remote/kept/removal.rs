@@ -93,3 +93,57 @@ async fn an_addition_takes_effect_before_it_is_written() {
     assert_eq!(reason(&verifier, &copied(&world.provider, "invented")).await, Reason::UnknownKey);
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
+
+/// The clock is set back by some minutes, or that of another process is ahead: what is stored seems to be newer.
+#[tokio::test(start_paused = true)]
+async fn a_removal_is_written_though_what_is_stored_seems_newer() {
+    let world = World::new();
+    world.wall.is_wrong_by(200);
+    let verifier = world.start();
+    verifier.warm().await.unwrap();
+    let old = world.token();
+    pass(1).await;
+    world.wall.is_wrong_by(0);
+    pass(20).await;
+    world.provider.rotate();
+    world.provider.retire_old_keys();
+    let new = world.token();
+    assert!(accepts(&verifier, &new).await);
+    pass(2).await;
+    assert_eq!(reason(&verifier, &old).await, Reason::UnknownKey);
+    assert_eq!(health(&verifier).store_error, None);
+    drop(verifier);
+    world.goes_down();
+    let next = world.start();
+    // The old one has no kept key, and nobody else can be asked: what both agree on is nothing.
+    assert_eq!(reason(&next, &old).await, Reason::KeysUnavailable);
+}
+
+/// The same, where one key stays: that one is kept.
+#[tokio::test(start_paused = true)]
+async fn of_two_sets_that_each_seem_newer_what_both_have_is_kept() {
+    let world = World::new();
+    world.provider.announce();
+    world.wall.is_wrong_by(200);
+    let verifier = world.start();
+    verifier.warm().await.unwrap();
+    let old = world.token();
+    pass(1).await;
+    world.wall.is_wrong_by(0);
+    pass(20).await;
+    world.provider.rotate();
+    world.provider.retire_old_keys();
+    let staying = world.token();
+    world.provider.announce();
+    assert!(accepts(&verifier, &staying).await);
+    // A kid that is nowhere makes it fetch.
+    let _ = reason(&verifier, &copied(&world.provider, "invented")).await;
+    pass(2).await;
+    assert_eq!(reason(&verifier, &old).await, Reason::UnknownKey);
+    assert_eq!(world.store.kids(), [world.provider.kid()]);
+    drop(verifier);
+    world.goes_down();
+    let next = world.start();
+    assert!(accepts(&next, &staying).await);
+    assert_eq!(reason(&next, &old).await, Reason::KeysUnavailable, "nobody can be asked for it");
+}
