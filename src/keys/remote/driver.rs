@@ -1,16 +1,17 @@
 //! The task that does what the state machine says. It ends with the source, or with its runtime.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::source::Inner;
 use super::state::Step;
+use super::sync::atomic::Ordering;
+use super::sync::{Handle, timeout};
 
 /// Starts the task on the present runtime, if there is one and no task runs.
 #[cold]
 pub(super) fn start(source: &Arc<Inner>) {
-    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    let Ok(runtime) = Handle::try_current() else { return };
     if !source.driven.swap(true, Ordering::AcqRel) {
         let driven = Driven(Arc::downgrade(source));
         let mut task = source.task();
@@ -42,7 +43,7 @@ async fn drive(driven: Driven) {
                 let pause = until.map_or(Duration::from_secs(86_400), |until| until.saturating_sub(now));
                 let wake = Arc::clone(&source.wake);
                 drop(source);
-                let _ = tokio::time::timeout(pause, wake.notified()).await;
+                let _ = timeout(pause, wake.notified()).await;
             }
         }
     }

@@ -1,15 +1,15 @@
 //! A source whose keys are fetched: snapshots for those who read, a state machine for those who ask.
 
 mod attempt;
+#[cfg(all(test, shuttle))]
+mod interleavings;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
 
 use super::document::{Failure, body_of, jwks_uri_of, keys_of, max_age_of};
 use super::driver;
@@ -18,10 +18,12 @@ use super::health::KeyHealth;
 use super::kept::{Kept, STORE_TIME};
 use super::settings::Found;
 use super::state::{Bounds, Instant, Need, State};
+use super::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use super::sync::{AbortHandle, Mutex, MutexGuard, Stopwatch, fill_random, timeout};
 use crate::keys::source::Unavailable;
 use crate::keys::{Generation, KeySet, KeySource};
 use crate::now_or_later::NowOrLater;
-use crate::time::{Clock, Stopwatch};
+use crate::time::Clock;
 use crate::trace;
 
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -190,7 +192,7 @@ impl Remote {
                     inner.see_to_the_task();
                 }
             };
-            let ended = tokio::time::timeout(patience, ended).await;
+            let ended = timeout(patience, ended).await;
             if inner.snapshot.load().0 != seen {
                 return Ok(true);
             }
@@ -379,7 +381,7 @@ fn kids(keys: &KeySet) -> Vec<String> {
 /// At random from -1 to 1.
 fn spread() -> f64 {
     let mut bytes = [0; 4];
-    match getrandom::fill(&mut bytes) {
+    match fill_random(&mut bytes) {
         Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX) * 2.0 - 1.0,
         Err(_) => 0.0,
     }
