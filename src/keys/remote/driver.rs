@@ -8,15 +8,16 @@ use super::state::Step;
 use super::sync::atomic::Ordering;
 use super::sync::{Handle, timeout};
 
-/// Starts the task on the present runtime, if there is one and no task runs.
+/// Starts the task on the present runtime, if no task runs. Answers whether there is a runtime.
 #[cold]
-pub(super) fn start(source: &Arc<Inner>) {
-    let Ok(runtime) = Handle::try_current() else { return };
+pub(super) fn start(source: &Arc<Inner>) -> bool {
+    let Ok(runtime) = Handle::try_current() else { return false };
     if !source.driven.swap(true, Ordering::AcqRel) {
         let driven = Driven(Arc::downgrade(source));
         let mut task = source.task();
         *task = Some(runtime.spawn(drive(driven)).abort_handle());
     }
+    true
 }
 
 /// Says that the task is gone, however it went: with the source, with its runtime, or by a panic of the fetcher.

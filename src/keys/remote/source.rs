@@ -170,8 +170,8 @@ impl Remote {
         let empty = inner.snapshot.load().1.is_empty();
         let begins = inner.state().ask(if empty { Need::Keys } else { Need::Kid }, now);
         inner.wake.notify_one();
-        // Nobody to fetch: there is no runtime here.
-        let driven = inner.driven.load(Ordering::Relaxed);
+        // If not, there is nobody to fetch: no runtime here.
+        let driven = inner.see_to_the_task();
         let waits = inner.waiters.fetch_add(1, Ordering::Relaxed);
         let waiter = Waiter(Arc::clone(inner));
         if waits >= MAX_WAITERS {
@@ -185,11 +185,12 @@ impl Remote {
             let inner = &waiter.0;
             let ended = async {
                 while attempts.borrow_and_update().0 == ended_before && inner.snapshot.load().0 == seen {
+                    // After the look at the attempts, so that a task that ends with its runtime is either seen here or
+                    // wakes whoever waits. This runtime may go on.
+                    inner.see_to_the_task();
                     if attempts.changed().await.is_err() {
                         break;
                     }
-                    // Woken without an attempt that ended: its runtime did. This one may go on.
-                    inner.see_to_the_task();
                 }
             };
             let ended = timeout(patience, ended).await;
@@ -227,10 +228,9 @@ impl Inner {
     }
 
     /// One load of a flag: a task that ended with its runtime is started again on the present one.
-    fn see_to_the_task(self: &Arc<Self>) {
-        if !self.driven.load(Ordering::Acquire) {
-            driver::start(self);
-        }
+    /// Answers whether there is one.
+    fn see_to_the_task(self: &Arc<Self>) -> bool {
+        self.driven.load(Ordering::Acquire) || driver::start(self)
     }
 
     /// The task drops keys in time, but it may have ended with its runtime, or be kept from running.
