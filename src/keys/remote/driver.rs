@@ -1,19 +1,20 @@
 //! The task that does what the state machine says. It ends with the source, or with its runtime.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::source::Inner;
 use super::state::Step;
+use super::sync::atomic::Ordering;
+use super::sync::{Handle, timeout};
 
-/// Starts the task on the present runtime, if there is one and no task runs.
+/// Starts the task on the present runtime, if no task runs. Answers whether there is a runtime.
 #[cold]
-pub(super) fn start(source: &Arc<Inner>) {
+pub(super) fn start(source: &Arc<Inner>) -> bool {
     if source.is_closed() {
-        return;
+        return false;
     }
-    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    let Ok(runtime) = Handle::try_current() else { return false };
     if !source.driven.swap(true, Ordering::AcqRel) {
         let driven = Driven(Arc::downgrade(source));
         let mut task = source.task();
@@ -23,6 +24,7 @@ pub(super) fn start(source: &Arc<Inner>) {
         }
         *task = Some(handle);
     }
+    true
 }
 
 /// Says that the task is gone, however it went: with the source, with its runtime, or by a panic of the fetcher.
@@ -49,7 +51,7 @@ async fn drive(driven: Driven) {
                 let pause = until.map_or(Duration::from_secs(86_400), |until| until.saturating_sub(now));
                 let wake = Arc::clone(&source.wake);
                 drop(source);
-                let _ = tokio::time::timeout(pause, wake.notified()).await;
+                let _ = timeout(pause, wake.notified()).await;
             }
         }
     }

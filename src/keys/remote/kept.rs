@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::document::keys_of;
 use super::settings::Found;
 use super::source::{MAX_KEYS, lock, short};
+use super::sync::{Mutex, timeout};
 use crate::key_store::{KeyDocument, KeyStore};
 use crate::keys::KeySet;
 use crate::store_error::StoreError;
@@ -234,7 +235,7 @@ async fn in_time<T: Send + 'static>(
 ) -> Result<T, String> {
     let mut task = JoinSet::new(); // aborted when it is dropped
     task.spawn(work);
-    match tokio::time::timeout(STORE_TIME, task.join_next()).await {
+    match timeout(STORE_TIME, task.join_next()).await {
         Ok(Some(Ok(answer))) => answer.map_err(|error| error.to_string()),
         Ok(_) => Err("the store panicked".to_owned()),
         Err(_) => Err(format!("the store did not answer within {STORE_TIME:?}")),

@@ -10,6 +10,7 @@ mod kept;
 mod settings;
 mod source;
 mod state;
+mod sync;
 
 pub use fetch::{Fetch, FetchError};
 pub use health::KeyHealth;

@@ -1,15 +1,15 @@
 //! A source whose keys are fetched: snapshots for those who read, a state machine for those who ask.
 
 mod attempt;
+#[cfg(all(test, shuttle))]
+mod interleavings;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
 
 use super::document::{Failure, body_of, jwks_uri_of, keys_of, max_age_of};
 use super::driver;
@@ -18,10 +18,12 @@ use super::health::KeyHealth;
 use super::kept::{Kept, STORE_TIME};
 use super::settings::Found;
 use super::state::{Bounds, Instant, Need, State};
+use super::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use super::sync::{AbortHandle, Mutex, MutexGuard, Stopwatch, fill_random, timeout};
 use crate::keys::source::Unavailable;
 use crate::keys::{Generation, KeySet, KeySource};
 use crate::now_or_later::NowOrLater;
-use crate::time::{Clock, Stopwatch, UnixTime};
+use crate::time::{Clock, UnixTime};
 use crate::trace;
 
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -178,8 +180,8 @@ impl Remote {
         let empty = inner.snapshot.load().1.is_empty();
         let begins = inner.state().ask(if empty { Need::Keys } else { Need::Kid }, now);
         inner.wake.notify_one();
-        // Nobody to fetch: there is no runtime here.
-        let driven = inner.driven.load(Ordering::Relaxed);
+        // If not, there is nobody to fetch: no runtime here.
+        let driven = inner.see_to_the_task();
         let waits = inner.waiters.fetch_add(1, Ordering::Relaxed);
         let waiter = Waiter(Arc::clone(inner));
         if waits >= MAX_WAITERS {
@@ -194,14 +196,15 @@ impl Remote {
             let ended = async {
                 let nothing_new = |ended| ended == ended_before && inner.snapshot.load().0 == seen;
                 while nothing_new(attempts.borrow_and_update().0) && !inner.is_closed() {
+                    // After the look at the attempts, so that a task that ends with its runtime is either seen here or
+                    // wakes whoever waits. This runtime may go on.
+                    inner.see_to_the_task();
                     if attempts.changed().await.is_err() {
                         break;
                     }
-                    // Woken without an attempt that ended: its runtime did. This one may go on.
-                    inner.see_to_the_task();
                 }
             };
-            let ended = tokio::time::timeout(patience, ended).await;
+            let ended = timeout(patience, ended).await;
             if inner.snapshot.load().0 != seen {
                 return Ok(true);
             }
@@ -240,10 +243,9 @@ impl Inner {
     }
 
     /// One load of a flag: a task that ended with its runtime is started again on the present one.
-    fn see_to_the_task(self: &Arc<Self>) {
-        if !self.driven.load(Ordering::Acquire) {
-            driver::start(self);
-        }
+    /// Answers whether there is one.
+    fn see_to_the_task(self: &Arc<Self>) -> bool {
+        self.driven.load(Ordering::Acquire) || driver::start(self)
     }
 
     /// The task drops keys in time, but it may have ended with its runtime, or be kept from running.
@@ -394,7 +396,7 @@ fn kids(keys: &KeySet) -> Vec<String> {
 /// At random from -1 to 1.
 fn spread() -> f64 {
     let mut bytes = [0; 4];
-    match getrandom::fill(&mut bytes) {
+    match fill_random(&mut bytes) {
         Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX) * 2.0 - 1.0,
         Err(_) => 0.0,
     }

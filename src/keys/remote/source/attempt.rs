@@ -1,9 +1,9 @@
 //! One attempt: the keys of an earlier process first, if there are none; then the fetch; and what is kept of it when.
 
-use std::sync::atomic::Ordering;
-
 use super::super::document::Failure;
 use super::super::kept::Restored;
+use super::super::sync::atomic::Ordering;
+use super::super::sync::timeout;
 use super::{Fetched, Inner, Settings, lock, millis};
 use crate::keys::KeySet;
 use crate::trace;
@@ -15,7 +15,7 @@ impl Inner {
         self.restore().await;
         self.state().begin(self.now());
         let asked_at = clock.now();
-        let fetched = match tokio::time::timeout(*fetch_time, self.load()).await {
+        let fetched = match timeout(*fetch_time, self.load()).await {
             Ok(fetched) => fetched,
             Err(_) => Err(Failure::new(format!("no answer within {fetch_time:?}"))),
         };
