@@ -29,7 +29,9 @@ use crate::verify::Verifier;
 /// told) unless there is a back-off; so a server that gets no requests before it is ready becomes ready. Probes cause no more
 /// fetches than tokens do. A probe with a shorter time limit is no harm: the fetch goes on, and the next probe sees its keys.
 ///
-/// Without keys that are fetched the answer is always `ok`. Do not restart a server for it (a liveness probe): that does not
+/// One source without keys takes the whole server out: keep the keys of each ([`RemoteKeys::keep_in`](crate::RemoteKeys::keep_in),
+/// for presets by `remote_keys`), or judge otherwise in a handler of your own over [`Verifier::key_health`]. Tenants do not
+/// count. Without keys that are fetched the answer is always `ok`. Do not restart a server for it (a liveness probe): that does not
 /// mend the provider.
 ///
 /// ```

@@ -118,7 +118,10 @@
 //! After that they are refreshed in the background: a token with a known key never waits. New keys are found by
 //! themselves. While the provider fails, the keys at hand serve for six hours, after a restart too if they are kept
 //! (`RemoteKeys::keep_in`); without any the answer is 503 (or status 14), never 401. `Verifier::key_health` tells how they
-//! are, `Verifier::health_service` answers readiness probes, [`RemoteKeys`] has the settings.
+//! are, `Verifier::health_service` answers readiness probes, [`RemoteKeys`] has the settings. `provider` has the well-known
+//! providers; [`Tenants`] is for issuers that are known only at run time, such as one for each customer.
+//!
+//! `TestProvider` (feature `test-util`) is a provider for tests, in memory or on loopback: it rotates and fails as it is told.
 //!
 //! # What it does not do
 //!
@@ -197,7 +200,6 @@
 //! | `rust-crypto` | cryptography by the portable RustCrypto provider of `jsonwebtoken` | |
 //! | `axum` | [`Jwt`], `Option<Jwt>` and [`Principal`] as extractors | yes |
 //! | `issuer` | [`Issuer`], [`KeyRing`], refresh tokens | |
-//! | `sqlite` | a store of refresh tokens in SQLite, which is compiled in | |
 //! | `jwks` | `Authority::jwks`: keys from the URL of a JWK set, by `reqwest` and rustls | |
 //! | `oidc` | `Authority::oidc`: the same, found by the discovery document of an issuer | |
 //! | `cookie` | [`TokenSource::cookie`], [`TokenCookie`] | |

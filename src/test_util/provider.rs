@@ -20,6 +20,9 @@ use crate::now_or_later::NowOrLater;
 /// An identity provider for tests (features `test-util` and `jwks`): signs tokens, publishes its keys and a discovery
 /// document, counts its calls, and does wrong what it is told to.
 ///
+/// Tokens are for the audience `test` unless the claims name another one. A preset that starts from its issuer takes it by
+/// `.remote_keys(|keys| keys.fetch(provider))`, where the provider has that issuer, and `rotate_to(Algorithm::RS256)`.
+///
 /// It has two faces with one script. [`TestProvider::in_memory`] is asked without a network, for tests that pause
 /// tokio's clock; [`TestProvider::on_loopback`] is a real HTTP server. Clones are the same provider.
 ///
@@ -80,6 +83,9 @@ impl TestProvider {
     }
 
     /// A provider that is a real HTTP server on a free port of this machine; its issuer is its URL.
+    ///
+    /// As one of [`Tenants`](crate::Tenants) it needs `oidc_keys().fetch(HttpFetch::new()?)`: without that only public
+    /// addresses are asked.
     ///
     /// # Panics
     /// If no port can be had, or there is no tokio runtime with I/O and time.
@@ -167,6 +173,9 @@ impl TestProvider {
 
     /// Signs with a new key from now on: with the one that was announced, or, as in an emergency, with one that nobody has
     /// seen yet. The old ones stay published.
+    ///
+    /// A verifier looks for a key that was not announced after its cooldown: on a paused clock let tokio sleep 11 seconds
+    /// first. One that was announced is known after a refresh.
     ///
     /// # Panics
     /// As [`TestIssuer::with_algorithm`].

@@ -52,7 +52,7 @@ impl Authorities {
             return Err(ConfigError::new(
                 "issuer",
                 format!("two authorities have the issuer {issuer:?}"),
-                "merge their keys into one KeySet",
+                "make it one: merge their keys into one KeySet, or name both audiences",
             ));
         }
         self.configured.push(authority);

@@ -91,7 +91,8 @@ impl Authority {
     }
 
     /// Tokens of this issuer, whose discovery document (`/.well-known/openid-configuration`) says where its keys are
-    /// (feature `oidc`). The document must be of this very issuer; `iss` is demanded.
+    /// (feature `oidc`). The document must be of this very issuer. `iss` is demanded, the same unless [`Authority::issuer`]
+    /// names another one, for providers whose tokens say something else than their document.
     ///
     /// As with [`Authority::jwks`], nothing is fetched before the first token.
     ///

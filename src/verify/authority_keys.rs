@@ -31,6 +31,10 @@ impl AuthorityKeys {
         &*self.source
     }
 
+    pub(super) fn allowed(&self) -> Option<AlgorithmSet> {
+        self.allowed
+    }
+
     pub(super) fn shared_source(&self) -> Arc<dyn KeySource> {
         Arc::clone(&self.source)
     }

@@ -64,7 +64,8 @@ impl Authority {
 
 #[cfg(feature = "jwks")]
 impl Authority {
-    /// Changes how the keys are fetched: the client, the cooldown, how long old keys serve (feature `jwks`). For the
+    /// Changes how the keys are fetched: the client, the cooldown, how long old keys serve, where they are kept (feature
+    /// `jwks`). For the
     /// authorities of `jwks`, `oidc` and the module `provider`.
     ///
     /// ```

@@ -33,7 +33,7 @@ use crate::time::{Clock, SystemClock};
 #[must_use = "call build()"]
 pub struct VerifierBuilder<C = Claims> {
     authorities: Vec<Authority>,
-    tenants: Option<Tenants>,
+    tenants: Vec<Tenants>,
     clock: Arc<dyn Clock>,
     limits: Limits,
     backend: Option<Backend>,
@@ -47,7 +47,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> VerifierBuilder<C> {
     pub(super) fn new() -> Self {
         Self {
             authorities: Vec::new(),
-            tenants: None,
+            tenants: Vec::new(),
             clock: Arc::new(SystemClock),
             limits: Limits::default(),
             backend: None,
@@ -70,7 +70,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> VerifierBuilder<C> {
 
     /// Trusts issuers that are only known at run time, beside the authorities; those are looked at first.
     pub fn tenants(mut self, tenants: Tenants) -> Self {
-        self.tenants = Some(tenants);
+        self.tenants.push(tenants);
         self
     }
 
@@ -112,10 +112,14 @@ impl<C: DeserializeOwned + Send + Sync + 'static> VerifierBuilder<C> {
             ));
         }
         let backend = self.backend.or_else(Backend::preferred).ok_or_else(ConfigError::no_backend)?;
-        if self.authorities.is_empty() && self.tenants.is_none() {
+        if self.tenants.len() > 1 {
+            let remedy = "call it once, with one function that knows them all";
+            return Err(ConfigError::new("tenants", "it is set twice", remedy));
+        }
+        if self.authorities.is_empty() && self.tenants.is_empty() {
             return Err(ConfigError::new("authority", "there is none", "add an Authority"));
         }
-        let several = self.authorities.len() > 1 || self.tenants.is_some();
+        let several = self.authorities.len() > 1 || !self.tenants.is_empty();
         if several && self.authorities.iter().any(Authority::wants_any_issuer) {
             return Err(ConfigError::new(
                 "any_issuer",
@@ -131,7 +135,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> VerifierBuilder<C> {
             fetch: None,
             earlier: None,
         };
-        let tenants = self.tenants.map(|tenants| {
+        let tenants = self.tenants.into_iter().next().map(|tenants| {
             KnownTenants::new(tenants, &backend, self.limits, &self.clock, self.check_deadline)
         });
         let mut authorities = Authorities::new(tenants.transpose()?);

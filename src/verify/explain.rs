@@ -10,6 +10,7 @@ use super::policy::Policy;
 use super::verifier::Verifier;
 use crate::error::AuthError;
 use crate::jose;
+use crate::keys::KeySource;
 use crate::reason::Reason;
 
 /// What [`Verifier::explain`] found: the verdict, what the token says, and what would mend it.
@@ -84,9 +85,27 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
                 lines.push(format!("rule: {}", self.rule(&error, &read)));
                 Verdict::Refused(error.reason())
             }
-            Err(_later) => Verdict::Undecided,
+            Err(_later) => {
+                lines.extend(self.not_at_hand(&read));
+                Verdict::Undecided
+            }
         };
         Explanation { verdict, lines }
+    }
+
+    /// What would have to be awaited, where that is known.
+    fn not_at_hand(&self, read: &Unverified) -> Option<String> {
+        let authorities = &self.core().authorities;
+        let issuer = read.claim("iss");
+        match authorities.only().map(Chosen::Configured).or_else(|| authorities.of(issuer.as_str()?)) {
+            None => Some(
+                "the tenants are asked for this issuer by verify(); what they say is in the log".to_owned(),
+            ),
+            Some(authority) if authority.keys.load().algorithms.is_empty() => {
+                Some(format!("there are no keys{}", why_no_keys(authority.keys.source())))
+            }
+            Some(_) => None,
+        }
     }
 
     fn rule(&self, error: &AuthError, read: &Unverified) -> String {
@@ -119,7 +138,12 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             Reason::AlgorithmNotAllowed => {
                 let allowed = authority.map_or_else(
                     || "(no authority chosen)".to_owned(),
-                    |authority| format!("{:?}", authority.keys.load().algorithms),
+                    |authority| match (authority.keys.load().algorithms, authority.keys.allowed()) {
+                        (keys, Some(allowed)) if keys.is_empty() => {
+                            format!("{allowed:?}, for which there is no key")
+                        }
+                        (keys, _) => format!("{keys:?}"),
+                    },
                 );
                 format!("`alg` is {}, allowed are {allowed}; see Authority::algorithms", read.header("alg"))
             }
@@ -131,15 +155,22 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
                 } else {
                     ""
                 };
-                format!("`iss` is {said}, configured are {known:?}{tenants}; a trailing slash counts")
+                format!(
+                    "`iss` is {said}, configured are {known:?}{tenants}; a trailing slash counts, and a function that trusts tenants has to say yes"
+                )
             }
+            Reason::KeysUnavailable => authority.map_or_else(
+                || "the tenants cannot tell who this issuer is; why is in the log".to_owned(),
+                |authority| format!("there are no keys{}", why_no_keys(authority.keys.source())),
+            ),
             Reason::UnknownKey => {
                 let keys = authority.map(|authority| authority.keys.load());
                 let kids = keys.as_ref().map(|keys| keys.kids()).unwrap_or_default();
                 let count = keys.as_ref().map_or(0, |keys| keys.count());
                 format!(
                     "`kid` is {}, the authority has {count} prepared keys with the kids {kids:?}; a kid must match one \
-                     exactly (KeySet::with_kid names a key), and without one exactly one key may fit",
+                     exactly (KeySet::with_kid names a key), and without one exactly one key may fit; of keys for several \
+                     tenants only those count that say so",
                     read.header("kid")
                 )
             }
@@ -213,6 +244,16 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
             _ => "a check of your own refused it, or could not be made".to_owned(),
         }
     }
+}
+
+/// Why keys that are fetched are not there.
+fn why_no_keys(_source: &dyn KeySource) -> String {
+    #[cfg(feature = "jwks")]
+    if let Some(health) = _source.health() {
+        let why = health.last_error.unwrap_or_else(|| "none has been fetched yet".to_owned());
+        return format!(" from {}: {why}", health.url);
+    }
+    String::new()
 }
 
 /// What a token says, believed by nobody.

@@ -12,7 +12,7 @@ use super::issuer_rule::{IssuerRule, TenantIssuer};
 use super::policy::{Policy, TokenKind};
 use crate::crypto::Backend;
 use crate::error::ConfigError;
-use crate::jose::{AlgorithmSet, same_media_type};
+use crate::jose::{AlgorithmSet, Family, same_media_type};
 #[cfg(feature = "jwks")]
 use crate::keys::Fetch;
 use crate::keys::PreparedSet;
@@ -110,6 +110,15 @@ impl Authority {
         if let Some(algorithm) = lacking {
             let problem = format!("{backend:?} has no {algorithm}");
             return fail("algorithms", problem, "turn on the feature aws-lc-rs, or drop the algorithm");
+        }
+        let secrets_alone =
+            self.algorithms.is_some_and(|set| set.iter().all(|algorithm| algorithm.family() == Family::Hmac));
+        if secrets_alone && source.is_remote() {
+            return fail(
+                "algorithms",
+                "only HMAC is allowed, and secrets are never taken from a URL".into(),
+                "allow what the provider signs with, such as RS256, or do not call .algorithms(..)",
+            );
         }
         let kind = match (self.rfc9068, self.id_token) {
             (false, false) => TokenKind::Access,

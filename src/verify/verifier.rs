@@ -270,14 +270,14 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 }
 
 impl<C> Verifier<C> {
-    /// Forgets what [`Tenants`](crate::Tenants) said of this issuer, and its keys: its next token asks again.
+    /// Forgets what [`Tenants`](crate::Tenants) said of this issuer, and its keys: its next token asks again. Name it exactly
+    /// as in `iss`; answers whether it was known.
     ///
     /// Call it when you no longer trust a tenant, after your function knows; other processes go on until
     /// [`Tenants::trusted_for`](crate::Tenants::trusted_for) is over.
-    pub fn forget_tenant(&self, issuer: &str) {
-        if let Some(tenants) = self.core.authorities.tenants() {
-            tenants.forget(issuer);
-        }
+    #[must_use = "`false`: there was no such tenant, so the name may be wrong"]
+    pub fn forget_tenant(&self, issuer: &str) -> bool {
+        self.core.authorities.tenants().is_some_and(|tenants| tenants.forget(issuer))
     }
 
     /// The same authorities, for who does not care for the claims.

@@ -15,6 +15,7 @@ impl<C> Verifier<C> {
     /// If keys cannot be had: why, and from where. The verifier stays usable, and goes on trying.
     pub async fn warm(&self) -> Result<(), ConfigError> {
         let warmed = self.warm_all().await;
+        let mut failed = Vec::new();
         for (source, warmed) in self.key_sources().zip(warmed) {
             if warmed.is_ok() {
                 continue;
@@ -25,11 +26,20 @@ impl<C> Verifier<C> {
                 .as_ref()
                 .and_then(|health| health.last_error.as_deref())
                 .unwrap_or("no answer in time, or no tokio runtime to fetch on");
-            return Err(ConfigError::new(
-                "keys",
-                format!("those of {url} cannot be had: {why}"),
-                "see that the URL is right and can be reached from here",
-            ));
+            failed.push(format!("those of {url} cannot be had: {why}"));
+        }
+        if !failed.is_empty() {
+            let remedy = "see that the URL is right and can be reached from here";
+            return Err(ConfigError::new("keys", failed.join("; "), remedy));
+        }
+        for authority in self.core().authorities.configured() {
+            if let (Some(allowed), true) =
+                (authority.keys.allowed(), authority.keys.load().algorithms.is_empty())
+            {
+                let problem =
+                    format!("none of {} is for an allowed algorithm ({allowed:?})", authority.policy.issuer);
+                return Err(ConfigError::new("algorithms", problem, "allow what the provider signs with"));
+            }
         }
         Ok(())
     }

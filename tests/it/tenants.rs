@@ -293,7 +293,7 @@ async fn a_tenant_can_be_forgotten_at_once() {
     let verifier = verifier(customers.tenants_after(Duration::from_millis(100)));
     assert_eq!(reason(&verifier, &token(&providers[0])).await, None);
     customers.leave(&providers[0]);
-    verifier.forget_tenant(providers[0].issuer());
+    assert!(verifier.forget_tenant(providers[0].issuer()));
     assert_eq!(reason(&verifier, &token(&providers[0])).await, Some(Reason::UnknownIssuer));
 
     // While a question is open, which the database answered before the tenant left.
@@ -304,7 +304,8 @@ async fn a_tenant_can_be_forgotten_at_once() {
     });
     tokio::time::sleep(Duration::from_millis(50)).await;
     customers.leave(&two);
-    verifier.forget_tenant(two.issuer());
+    assert!(verifier.forget_tenant(two.issuer()));
+    assert!(!verifier.forget_tenant(&format!("{}/", two.issuer())));
     assert_eq!(waiting.await.unwrap(), Some(Reason::KeysUnavailable), "it can be tried again");
     assert_eq!(reason(&verifier, &token(&two)).await, Some(Reason::UnknownIssuer));
 }
@@ -395,7 +396,7 @@ async fn tenants_that_take_turns_are_not_fetched_for_each_token() {
     assert_eq!(reason(&verifier, &token(&providers[1])).await, None);
     assert_eq!(reason(&verifier, &token(&providers[0])).await, None, "the proven one is still there");
     // Who is forgotten on purpose may come at once.
-    verifier.forget_tenant(providers[1].issuer());
+    assert!(verifier.forget_tenant(providers[1].issuer()));
     assert_eq!(reason(&verifier, &token(&providers[1])).await, None);
 }
 
@@ -464,7 +465,7 @@ async fn a_forgotten_tenant_is_not_asked_again() {
         async move { reason(&verifier, &token).await }
     });
     tokio::time::sleep(Duration::from_millis(50)).await;
-    verifier.forget_tenant(providers[0].issuer());
+    assert!(verifier.forget_tenant(providers[0].issuer()));
     assert_eq!(waiting.await.unwrap(), Some(Reason::KeysUnavailable));
     pass(60).await;
     assert_eq!(providers[0].discovery_calls(), 1);
@@ -580,6 +581,9 @@ fn bad_settings_are_told() {
         let error = build(tenants);
         assert!(error.contains(text), "{error}");
     }
+    let error =
+        Verifier::<Claims>::builder().tenants(tenants()).tenants(tenants()).build().unwrap_err().to_string();
+    assert!(error.contains("tenants: it is set twice"), "{error}");
     let any = Authority::hs256(Secret::generate().unwrap()).any_issuer().audience("api");
     let error =
         Verifier::<Claims>::builder().authority(any).tenants(tenants()).build().unwrap_err().to_string();

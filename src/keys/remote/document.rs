@@ -151,6 +151,10 @@ pub(super) fn check_url(url: &str, http_on_loopback: bool) -> Result<(), ConfigE
             "is not https",
             "for tests on one machine call RemoteKeys::insecure_http_on_loopback()",
         )),
+        Some("http") if http_on_loopback => Err(refused(
+            "is not https",
+            "insecure_http_on_loopback() is for this very machine alone; use https",
+        )),
         _ => Err(refused("is not https", "who is on the way could send keys of their own; use https")),
     }
 }

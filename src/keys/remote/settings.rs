@@ -124,9 +124,14 @@ impl RemoteKeys {
     /// restart: the age counts from the fetch that brought them, whichever process made it. They are public, but **who can
     /// write the store can sign tokens**; [`FileKeyStore`](crate::FileKeyStore) refuses a file that others can write.
     ///
-    /// Each source has a store of its own, and replicas may share it. A key that the provider removes is removed from the
+    /// Each source has a store of its own, and replicas may share it. (For tenants: name the file by an id of your own, never
+    /// by `iss`.) A key that the provider removes is removed from the
     /// store first. A store that fails or takes longer than a second keeps nothing from taking effect: it is logged, and
-    /// told by [`KeyHealth::store_error`](crate::KeyHealth::store_error).
+    /// told by [`KeyHealth::store_error`](crate::KeyHealth::store_error), which is the place to look after a first
+    /// [`Verifier::warm`](crate::Verifier::warm): a store that cannot be used does not fail the start.
+    ///
+    /// New keys serve before they are written, so a test gives the store a moment before it drops the verifier. The age of
+    /// kept keys is by the verifier's clock; a test that pauses tokio's clock moves both.
     ///
     /// ```
     /// # #[cfg(feature = "oidc")]
@@ -156,6 +161,14 @@ impl RemoteKeys {
         clock: &Arc<dyn Clock>,
     ) -> Result<Arc<dyn KeySource>, ConfigError> {
         check_url(&self.url, self.http_on_loopback)?;
+        if found == Found::ByDiscovery && self.url.contains("/.well-known/") {
+            let remedy = "give the issuer alone, what stands before /.well-known/";
+            return Err(ConfigError::new(
+                "url",
+                format!("{:?} is a document, not an issuer", self.url),
+                remedy,
+            ));
+        }
         if found == Found::ByDiscovery && self.url.contains('?') {
             let remedy = "an issuer has none (OpenID Connect Discovery section 3)";
             return Err(ConfigError::new("url", format!("{:?} has a query", self.url), remedy));

@@ -104,7 +104,10 @@ impl KnownTenants {
         let verdict = move |answer| match answer {
             Answer::Trusted => Ok(true),
             Answer::NotTrusted => Err(unknown()),
-            Answer::Unclear => Err(AuthError::new(Reason::KeysUnavailable)),
+            Answer::Unclear => {
+                let why = "whether the tenant is trusted cannot be told; why is in the log";
+                Err(AuthError::new(Reason::KeysUnavailable).with_source(why))
+            }
         };
         if issuer.len() > MAX_ISSUER_BYTES {
             return NowOrLater::ready(Err(unknown()));
@@ -139,7 +142,7 @@ impl KnownTenants {
                 runtime.spawn(async move {
                     let answered = match tokio::time::timeout(deadline, resolving).await {
                         Ok(answered) => answered,
-                        Err(elapsed) => Err(elapsed.into()),
+                        Err(_) => Err(format!("no answer within {deadline:?} (check_deadline)").into()),
                     };
                     asked.settle(answered);
                 });
@@ -148,14 +151,14 @@ impl KnownTenants {
         }
     }
 
-    /// Forgets the tenant of this issuer.
-    pub(in crate::verify) fn forget(&self, issuer: &str) {
+    /// Forgets the tenant of this issuer. Answers whether it was known, or asked for.
+    pub(in crate::verify) fn forget(&self, issuer: &str) -> bool {
         // What is being asked may have been answered before the tenant was withdrawn.
         let mut questions = self.questions();
-        questions.remove(issuer);
+        let asked = questions.remove(issuer).is_some();
         let gone = self.table.write().unwrap_or_else(PoisonError::into_inner).remove(issuer);
         drop(questions);
-        drop(gone);
+        asked || gone.is_some()
     }
 
     #[cfg(feature = "jwks")]

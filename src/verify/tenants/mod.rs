@@ -23,6 +23,9 @@ pub(super) use self::table::Tenant;
 /// trusted can sign tokens, and have this service fetch from hosts of theirs. A pattern such as `https://*.example.com`
 /// is only as good as the names that others can get there.
 ///
+/// A yes counts for five minutes ([`Tenants::trusted_for`]), a no is asked again by each token. While your function cannot
+/// answer, tokens of tenants who have to be asked for are refused with 503, and why is in the log (feature `tracing`).
+///
 /// Each tenant has keys, cooldown and failures of its own, so that one whose provider is down hurts no other. Keys are
 /// fetched from public addresses alone, and without a proxy, unless the authority has a
 /// [`Fetch`](crate::RemoteKeys::fetch) of its own.
@@ -33,16 +36,19 @@ pub(super) use self::table::Tenant;
 /// use tower_jwt_auth::{Authority, Claims, Tenants, Verifier};
 ///
 /// # #[derive(Clone)] struct Customers;
-/// # impl Customers { async fn has_issuer(&self, _: &str) -> std::io::Result<bool> { Ok(true) } }
+/// # struct Customer { audience: String }
+/// # impl Customers { async fn by_issuer(&self, _: &str) -> std::io::Result<Option<Customer>> { Ok(None) } }
 /// # let customers = Customers;
 /// let tenants = Tenants::new_async(move |issuer| {
 ///     let customers = customers.clone();
 ///     async move {
-///         let trusted = customers.has_issuer(&issuer).await?;
-///         Ok(trusted.then(|| Authority::oidc(issuer).audience("api")))
+///         let customer = customers.by_issuer(&issuer).await?; // none: not trusted
+///         Ok(customer.map(|customer| Authority::oidc(issuer).audience(customer.audience)))
 ///     }
 /// });
 /// let verifier = Verifier::<Claims>::builder().tenants(tenants).build()?;
+/// // A customer leaves, and your database knows:
+/// let was_known = verifier.forget_tenant("https://id.customer.example");
 /// # Ok(()) }
 /// # #[cfg(not(feature = "oidc"))] fn main() {}
 /// ```

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use tower_jwt_auth::{Authority, Claims, RemoteKeys, Verifier};
+use tower_jwt_auth::{Algorithm, Authority, Claims, ProviderFault, RemoteKeys, Verifier};
 
-use super::{of_keys, pass, provider};
+use super::{of_keys, oidc, pass, provider, token};
 
 fn by_url(keys: RemoteKeys) -> Result<Verifier<Claims>, String> {
     Verifier::new(Authority::jwks(keys).issuer("i").audience("a")).map_err(|error| error.to_string())
@@ -150,4 +150,43 @@ fn an_authority_by_url_still_names_issuer_and_audience() {
     assert!(build(Authority::jwks(url).audience("a")).contains("issuer"));
     assert!(build(Authority::jwks(url).issuer("i")).contains("audience"));
     assert!(build(Authority::oidc("https://id.example.com")).contains("audience"));
+}
+
+/// What could never verify a token is told, at once or by `warm`.
+#[tokio::test(start_paused = true)]
+async fn algorithms_that_fit_no_key_are_told() {
+    let provider = provider();
+    let with = |algorithm| Authority::oidc(provider.oidc_keys()).audience("test").algorithms([algorithm]);
+    let error = Verifier::<Claims>::new(with(Algorithm::HS256)).unwrap_err().to_string();
+    assert!(error.contains("secrets are never taken from a URL"), "{error}");
+
+    let verifier = Verifier::<Claims>::new(with(Algorithm::RS256)).unwrap();
+    let error = verifier.warm().await.unwrap_err().to_string();
+    assert!(error.contains("is for an allowed algorithm ({RS256})"), "{error}");
+    let explained = verifier.explain(&token(&provider)).to_string();
+    assert!(explained.contains("allowed are {RS256}, for which there is no key"), "{explained}");
+    Verifier::<Claims>::new(with(Algorithm::ES256)).unwrap().warm().await.unwrap();
+}
+
+#[test]
+fn a_document_is_no_issuer() {
+    let document = "https://id.example.com/.well-known/openid-configuration";
+    let error = Verifier::<Claims>::new(Authority::oidc(document).audience("api")).unwrap_err().to_string();
+    assert!(error.contains("is a document, not an issuer") && error.contains("/.well-known/"), "{error}");
+    let elsewhere = RemoteKeys::new("http://keycloak:8080/realms/shop").insecure_http_on_loopback();
+    let error = Verifier::<Claims>::new(Authority::oidc(elsewhere).audience("api")).unwrap_err().to_string();
+    assert!(error.contains("for this very machine alone"), "{error}");
+}
+
+/// Whoever explains says why there are no keys, instead of sending the reader round in circles.
+#[tokio::test(start_paused = true)]
+async fn why_there_are_no_keys_is_explained() {
+    let provider = provider();
+    provider.fails_with(ProviderFault::Status(500));
+    let verifier = oidc(&provider);
+    let token = token(&provider);
+    assert!(verifier.verify(&token).await.is_err());
+    let explained = verifier.explain(&token).to_string();
+    assert!(explained.contains("there are no keys from https://id.example.com: "), "{explained}");
+    assert!(explained.contains("answered 500"), "{explained}");
 }
