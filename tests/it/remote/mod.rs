@@ -8,6 +8,7 @@ mod health;
 mod kept;
 mod lazy;
 mod load;
+mod model;
 mod outage;
 mod rotation;
 mod runtimes;
