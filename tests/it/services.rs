@@ -47,6 +47,19 @@ pub(crate) async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Out
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
+/// Drops the future after this many polls, with a tenth of a second after each. Answers whether it was ready by then: who
+/// calls this with 0, 1, 2 and so on until it was has hung up wherever the future waits.
+pub(crate) async fn hangs_up_after<F: Future>(polls: usize, future: F) -> bool {
+    let mut future = std::pin::pin!(future);
+    for _ in 0..polls {
+        if poll_once(future.as_mut()).await.is_ready() {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    false
+}
+
 /// Waits until the service is ready.
 pub(crate) async fn ready<S: Service<Request<()>>>(service: &mut S) -> Result<(), S::Error> {
     poll_fn(|cx| service.poll_ready(cx)).await

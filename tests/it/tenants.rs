@@ -11,7 +11,7 @@ use tower_jwt_auth::{
     Authority, Claims, ProviderFault, Reason, Secret, Tenants, TestIssuer, TestProvider, Verifier,
 };
 
-use crate::services::poll_once;
+use crate::services::{hangs_up_after, poll_once};
 
 /// A database of tenants.
 #[derive(Clone, Default)]
@@ -165,6 +165,28 @@ async fn one_question_serves_all_who_wait() {
         assert_eq!(verdict.await.unwrap(), None);
     }
     assert_eq!((customers.questions(), providers[0].jwks_calls()), (1, 1));
+}
+
+/// Wherever it waits: for the database, for discovery, for the keys.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_hangs_up_cancels_no_question() {
+    for polls in 0.. {
+        let (customers, providers) = Customers::with(&["one"]);
+        let one = &providers[0];
+        one.latency(Duration::from_millis(280));
+        let verifier = verifier(customers.tenants_after(Duration::from_millis(280)));
+        let token = token(one);
+        let answered = hangs_up_after(polls, verifier.verify(&token)).await;
+        assert_eq!(answered, polls > 9, "after {polls} polls");
+        // The tenant is known by then, though nobody may have asked for its keys.
+        pass(1).await;
+        assert_eq!(reason(&verifier, &token).await, None, "hung up after {polls} polls");
+        let calls = (customers.questions(), one.discovery_calls(), one.jwks_calls());
+        assert_eq!(calls, (1, 1, 1), "{polls}");
+        if answered {
+            break;
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -145,6 +145,7 @@ impl KeyStore for Scripted {
 }
 
 /// A provider, a store, and the time that goes on when processes end.
+#[derive(Debug)]
 pub(super) struct World<S = Scripted> {
     pub(super) provider: TestProvider,
     pub(super) store: Arc<S>,

@@ -9,6 +9,7 @@ mod health_service;
 mod kept;
 mod lazy;
 mod load;
+mod model;
 mod outage;
 mod rotation;
 mod runtimes;

@@ -237,7 +237,8 @@ fn ask(script: Script, source: &Remote, provider: &Provider, wanted: &Mutex<Vec<
 }
 
 fn some_time() -> Duration {
-    Duration::from_millis([0, 0, 1, 700, 9_990, 11_000][thread_rng().gen_range(0..6)])
+    // Those at ten seconds are around and within the fetch that a cooldown has put off.
+    Duration::from_millis([0, 0, 1, 700, 9_990, 10_100, 10_150, 11_000][thread_rng().gen_range(0..8)])
 }
 
 /// Under the lock, all that tells of the same set agrees.

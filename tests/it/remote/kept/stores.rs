@@ -3,6 +3,7 @@
 use tower_jwt_auth::KeyRing;
 
 use super::*;
+use crate::services::hangs_up_after;
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_cannot_be_read_stops_nobody() {
@@ -24,6 +25,35 @@ async fn a_store_that_cannot_be_read_stops_nobody() {
         pass(600).await;
         assert_eq!(health(&verifier).store_error, None, "{mode:?}");
         assert_ne!(world.store.stored(), before, "{mode:?}");
+    }
+}
+
+/// The longest way: a slow store, whose keys lack the token's, so that it asks once more and waits for the provider.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_hangs_up_cancels_no_restoring() {
+    for polls in 0.. {
+        let world = World::after_one().await;
+        let calls = world.provider.jwks_calls();
+        let old = world.token();
+        world.provider.rotate();
+        let time = Duration::from_millis(450);
+        world.provider.latency(time);
+        world.store.when_read(Mode::Takes(time));
+        let (verifier, new) = (world.start(), world.token());
+        let answered = hangs_up_after(polls, verifier.verify(&new)).await;
+        assert_eq!(answered, polls > 14, "after {polls} polls");
+        let restored = Duration::from_millis(100 * polls as u64) >= time;
+        assert_eq!(
+            at_once(&verifier, &old),
+            restored.then_some(true),
+            "{polls}: kept keys wait for no provider"
+        );
+        pass(3).await;
+        assert_eq!(at_once(&verifier, &new), Some(true), "hung up after {polls} polls");
+        assert_eq!(world.provider.jwks_calls(), calls + 1, "{polls}");
+        if answered {
+            break;
+        }
     }
 }
 
