@@ -34,7 +34,8 @@ async fn a_flood_of_unknown_kids_keeps_to_the_formula() {
         if n % 100 == 99 {
             pass(1).await;
         }
-        if n == 50_000 {
+        // Between two fetches, which come every ten seconds.
+        if n == 50_110 {
             provider.rotate();
             rotated = Some(tokio::time::Instant::now());
         }
