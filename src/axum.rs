@@ -11,17 +11,32 @@ use http::request::Parts;
 
 use crate::authorize::Policy;
 use crate::error::AuthError;
-use crate::layer::RawToken;
-use crate::trace;
-use crate::verify::{Jwt, Principal, Slot};
+use crate::layer::{Answers, Found, RawToken, provisional};
+use crate::runtime::trace;
+use crate::verify::{Jwt, Principal};
 
-/// The answer of [`JwtAuthLayer`](crate::JwtAuthLayer): status, challenge, no body.
+/// Status, challenge, no body. A [`JwtAuthLayer`](crate::JwtAuthLayer) around the handler completes the answer: it adds its
+/// own challenge, or answers anew if it was told to by `reject_with`.
 impl IntoResponse for AuthError {
     fn into_response(self) -> Response {
-        trace::debug!(reason = %self.reason(), claim = self.claim(), "request refused");
-        let mut response = self.answers().http(&self, Body::empty());
-        response.extensions_mut().insert(self);
+        if !self.is_reported() {
+            trace::debug!(reason = %self.reason(), claim = self.claim(), "request refused");
+        }
+        let mut response = Answers::defaults().http(&self, Body::empty());
+        provisional(response.extensions_mut(), self);
         response
+    }
+}
+
+/// Says in the log which request an extractor refuses.
+fn reported(parts: &Parts) -> impl Fn(AuthError) -> AuthError {
+    move |error| {
+        let _parts = parts;
+        trace::debug!(
+            reason = %error.reason(), claim = error.claim(), method = %_parts.method, path = _parts.uri.path(),
+            "request refused"
+        );
+        error.reported()
     }
 }
 
@@ -30,7 +45,7 @@ impl<S: Sync, C: Send + Sync + 'static> FromRequestParts<S> for Jwt<C> {
     type Rejection = AuthError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
-        Self::of(&parts.extensions)
+        Self::of(&parts.extensions).map_err(reported(parts))
     }
 }
 
@@ -39,7 +54,7 @@ impl<S: Sync, C: Send + Sync + 'static> OptionalFromRequestParts<S> for Jwt<C> {
     type Rejection = AuthError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, AuthError> {
-        Self::optional(&parts.extensions)
+        Self::optional(&parts.extensions).map_err(reported(parts))
     }
 }
 
@@ -48,7 +63,7 @@ impl<S: Sync> FromRequestParts<S> for Principal {
     type Rejection = AuthError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
-        Self::of(&parts.extensions)
+        Self::of(&parts.extensions).map_err(reported(parts))
     }
 }
 
@@ -57,7 +72,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Principal {
     type Rejection = AuthError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, AuthError> {
-        Self::optional(&parts.extensions)
+        Self::optional(&parts.extensions).map_err(reported(parts))
     }
 }
 
@@ -66,7 +81,7 @@ impl<S: Sync> FromRequestParts<S> for RawToken {
     type Rejection = AuthError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
-        Self::of(&parts.extensions)
+        Self::of(&parts.extensions).map_err(reported(parts))
     }
 }
 
@@ -98,11 +113,10 @@ impl<S: Sync, P: Policy> FromRequestParts<S> for Allowed<P> {
     type Rejection = AuthError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
-        let slot = Slot::of(&parts.extensions);
-        let answers = slot.answers().clone();
-        let principal = slot.principal()?.clone();
+        let found = Found::in_request(&parts.extensions).principal();
+        let principal = found.cloned().map_err(reported(parts))?;
         let decided = P::require().decide(&principal).await;
-        decided.map_err(|refused| refused.after_signature().with_answers(&answers))?;
+        decided.map_err(AuthError::after_signature).map_err(reported(parts))?;
         Ok(Self { principal, policy: PhantomData })
     }
 }

@@ -214,67 +214,44 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod answer;
 mod authorize;
 #[cfg(feature = "axum")]
 mod axum;
-#[cfg(any(feature = "issuer", feature = "jwks"))]
-mod blocking;
-mod challenge;
-mod claims;
-#[cfg(any(feature = "issuer", feature = "jwks"))]
-mod crash;
 mod crypto;
-mod deadline;
-#[cfg(any(feature = "issuer", feature = "jwks"))]
-mod document_body;
 mod error;
 #[cfg(any(doc, doctest))]
 pub mod guide;
-#[cfg(feature = "jwks")]
-mod health_service;
 #[cfg(feature = "issuer")]
 mod issuer;
 mod jose;
-#[cfg(any(feature = "issuer", feature = "jwks"))]
-mod key_store;
 mod keys;
 mod layer;
-mod limits;
-mod now_or_later;
 #[cfg(feature = "oidc")]
 pub mod provider;
-mod reason;
 #[cfg(feature = "issuer")]
 mod refresh;
+mod runtime;
 #[cfg(any(feature = "issuer", feature = "jwks"))]
-mod store_error;
+mod served;
+#[cfg(any(feature = "issuer", feature = "jwks"))]
+mod store;
 #[cfg(feature = "test-util")]
 mod test_util;
-mod time;
 #[cfg(feature = "tonic")]
 mod tonic;
-mod trace;
 mod verify;
 
 #[cfg(feature = "axum")]
 pub use self::axum::Allowed;
 pub use authorize::{Authorize, Policy, Require, RequireLayer, RequireMethods};
-pub use claims::{Audience, Claims};
 pub use crypto::Backend;
-#[cfg(any(feature = "issuer", feature = "jwks"))]
-pub use document_body::DocumentBody;
-pub use error::{AuthError, ConfigError};
-#[cfg(feature = "jwks")]
-pub use health_service::HealthService;
+pub use error::{AuthError, ConfigError, ConfigProblem, ConfigProblemKind, Reason};
 #[cfg(feature = "issuer")]
 pub use issuer::{
-    AccessTokenClaims, DocumentService, Issuer, IssuerBuilder, IssuerKeys, KeyRing, KeyRingBuilder, KeyState,
-    KeyStatus, MetadataBuilder, SignError, Signer, SigningKey,
+    AccessTokenClaims, Issuer, IssuerBuilder, IssuerKeys, KeyRing, KeyRingBuilder, KeyState, KeyStatus,
+    SignError, Signer, SigningKey,
 };
-pub use jose::Algorithm;
-#[cfg(any(feature = "issuer", feature = "jwks"))]
-pub use key_store::{FileKeyStore, KeyDocument, KeyStore, MemoryKeyStore};
+pub use jose::{Algorithm, Audience, Claims, Limits};
 #[cfg(feature = "jwks")]
 pub use keys::{Fetch, FetchError, HttpFetch, KeyHealth, RemoteKeys};
 pub use keys::{Key, KeySet, Secret, SkippedKey};
@@ -284,23 +261,25 @@ pub use layer::{
 };
 #[cfg(feature = "cookie")]
 pub use layer::{Csrf, TokenCookie};
-pub use limits::Limits;
-pub use now_or_later::NowOrLater;
-pub use reason::Reason;
-#[cfg(feature = "sqlite")]
-pub use refresh::SqliteRefreshStore;
 #[cfg(feature = "issuer")]
-pub use refresh::{
-    Grant, MemoryRefreshStore, RefreshError, RefreshRecord, RefreshStore, RefreshToken, RefreshTokens,
-    RefreshTokensBuilder, Rotated, Session,
-};
+pub use refresh::{Grant, RefreshError, RefreshToken, RefreshTokens, RefreshTokensBuilder, Rotated};
+pub use runtime::{Clock, NowOrLater, SystemClock, UnixTime};
 #[cfg(any(feature = "issuer", feature = "jwks"))]
-pub use store_error::StoreError;
+pub use served::DocumentBody;
+#[cfg(feature = "jwks")]
+pub use served::HealthService;
+#[cfg(feature = "issuer")]
+pub use served::{DocumentService, MetadataBuilder};
+#[cfg(feature = "sqlite")]
+pub use store::SqliteRefreshStore;
+#[cfg(any(feature = "issuer", feature = "jwks"))]
+pub use store::{FileKeyStore, KeyDocument, KeyStore, MemoryKeyStore, StoreError};
+#[cfg(feature = "issuer")]
+pub use store::{MemoryRefreshStore, RefreshRecord, RefreshStore, Session};
 #[cfg(all(feature = "test-util", feature = "jwks"))]
 pub use test_util::{ProviderFault, TestProvider};
 #[cfg(feature = "test-util")]
 pub use test_util::{TestClock, TestIssuer};
-pub use time::{Clock, SystemClock, UnixTime};
 pub use verify::{Authority, Explanation, Jwt, Principal, Tenants, Verifier, VerifierBuilder};
 
 #[cfg(doctest)]

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::require::Require;
-use crate::error::{AuthError, ConfigError};
-use crate::now_or_later::NowOrLater;
-use crate::verify::Principal;
+use crate::error::ConfigError;
 
 /// Policies by gRPC method, `/package.Service/Method`, as a layer around one service or a whole server.
 ///
@@ -70,7 +68,7 @@ impl RequireMethods {
         self
     }
 
-    pub(super) fn decide(&self, path: &str, principal: &Principal) -> NowOrLater<Result<(), AuthError>> {
-        self.listed.get(path).unwrap_or(&self.unlisted).decide(principal)
+    pub(super) fn policy_of(&self, path: &str) -> &Require {
+        self.listed.get(path).unwrap_or(&self.unlisted)
     }
 }

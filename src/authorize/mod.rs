@@ -1,6 +1,6 @@
 //! Authorization: policies as values, and the layers that enforce them on a verified token.
 
-mod judge;
+mod decision;
 mod methods;
 mod require;
 mod service;

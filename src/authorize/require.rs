@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{AuthError, ConfigError};
-use crate::now_or_later::NowOrLater;
+use crate::runtime::NowOrLater;
 use crate::verify::{Jwt, Principal};
 
 /// What a caller must be allowed to do, as a value: it composes, prints, and means the same as a layer, as an axum
@@ -42,6 +42,7 @@ use crate::verify::{Jwt, Principal};
 pub struct Require(pub(super) Arc<Rule>);
 
 pub(super) enum Rule {
+    Anyone,
     Authenticated,
     Scope(String),
     Role(String),
@@ -77,6 +78,21 @@ impl Require {
 
     pub(super) fn broken(error: ConfigError) -> Self {
         Self::of(Rule::Broken(error))
+    }
+
+    /// Anybody, with a token or without: for a health check, or a public route among protected ones.
+    ///
+    /// The layer around it must let the anonymous through, by [`JwtAuthLayer::optional`](crate::JwtAuthLayer::optional). A
+    /// bad token is still refused there.
+    ///
+    /// ```
+    /// use tower_jwt_auth::{Require, RequireMethods};
+    ///
+    /// let methods = RequireMethods::unlisted(Require::authenticated())
+    ///     .method("/grpc.health.v1.Health/Check", Require::anyone());
+    /// ```
+    pub fn anyone() -> Self {
+        Self::of(Rule::Anyone)
     }
 
     /// Any verified token.
@@ -228,14 +244,6 @@ impl Require {
             _ => Vec::new(),
         }
     }
-
-    /// Whether this token satisfies the policy.
-    ///
-    /// The error is the refusal: `insufficient_scope` with the scopes needed, `insufficient_user_authentication`,
-    /// or `forbidden`.
-    pub fn decide(&self, principal: &Principal) -> NowOrLater<Result<(), AuthError>> {
-        super::judge::decide(self, principal)
-    }
 }
 
 /// RFC 6750 section 3: what may stand in one scope of a challenge, and so in a class, too.
@@ -246,6 +254,7 @@ fn is_word(text: &str) -> bool {
 impl fmt::Display for Require {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
+            Rule::Anyone => f.write_str("anyone"),
             Rule::Authenticated => f.write_str("authenticated"),
             Rule::Scope(scope) => write!(f, "scope({scope:?})"),
             Rule::Role(role) => write!(f, "role({role:?})"),

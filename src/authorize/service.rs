@@ -10,9 +10,9 @@ use tower_service::Service;
 use super::methods::RequireMethods;
 use super::require::Require;
 use crate::error::AuthError;
-use crate::layer::{Auto, Caching, Manner, Pass, Reject, ResponseFuture, Verdict};
-use crate::now_or_later::NowOrLater;
-use crate::verify::Slot;
+use crate::layer::{Answers, Auto, Found, Pass, Reject, ResponseFuture, Verdict};
+use crate::runtime::NowOrLater;
+use crate::verify::Principal;
 
 /// A policy as a layer with answers of its own; see [`Require::reject_with`].
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ use crate::verify::Slot;
 pub struct RequireLayer<R = Auto> {
     policy: Choice,
     reject: R,
+    /// A layer further out completes the answers.
+    provisional: bool,
 }
 
 /// Which policy judges a request.
@@ -32,14 +34,14 @@ pub(super) enum Choice {
 impl Require {
     /// The policy as a layer that answers refusals with `reject`; see [`Reject`].
     pub fn reject_with<R>(self, reject: R) -> RequireLayer<R> {
-        RequireLayer { policy: Choice::Always(self), reject }
+        RequireLayer { policy: Choice::Always(self), reject, provisional: false }
     }
 }
 
 impl RequireMethods {
     /// The map as a layer that answers refusals with `reject`; see [`Reject`].
     pub fn reject_with<R>(self, reject: R) -> RequireLayer<R> {
-        RequireLayer { policy: Choice::ByMethod(self), reject }
+        RequireLayer { policy: Choice::ByMethod(self), reject, provisional: false }
     }
 }
 
@@ -47,7 +49,7 @@ impl<S> Layer<S> for Require {
     type Service = Authorize<S>;
 
     fn layer(&self, inner: S) -> Authorize<S> {
-        self.clone().reject_with(Auto).layer(inner)
+        RequireLayer { policy: Choice::Always(self.clone()), reject: Auto, provisional: true }.layer(inner)
     }
 }
 
@@ -55,7 +57,7 @@ impl<S> Layer<S> for RequireMethods {
     type Service = Authorize<S>;
 
     fn layer(&self, inner: S) -> Authorize<S> {
-        self.clone().reject_with(Auto).layer(inner)
+        RequireLayer { policy: Choice::ByMethod(self.clone()), reject: Auto, provisional: true }.layer(inner)
     }
 }
 
@@ -91,22 +93,24 @@ impl<S, R> Authorize<S, R> {
         self.inner
     }
 
-    fn judge<A>(&self, request: &Request<A>) -> Verdict {
-        let principal = match Slot::of(request.extensions()).principal() {
+    fn judge<A>(&self, request: &Request<A>, found: &Found<'_>) -> Verdict {
+        let principal: Option<&Principal> = match found.optional_principal() {
             Ok(principal) => principal,
-            Err(refused) => return NowOrLater::ready(Err(refused)),
+            Err(refused) => return NowOrLater::ready(Err(refused.into())),
         };
-        let decided = match &self.layer.policy {
-            Choice::Always(policy) => policy.decide(principal),
-            Choice::ByMethod(methods) => methods.decide(request.uri().path(), principal),
+        let policy = match &self.layer.policy {
+            Choice::Always(policy) => policy,
+            Choice::ByMethod(methods) => methods.policy_of(request.uri().path()),
         };
-        let after_signature = |judged: Result<(), AuthError>| match judged {
+        let signed = principal.is_some();
+        let verdict = move |decided: Result<(), AuthError>| match decided {
             Ok(()) => Ok(Pass::default()),
-            Err(refused) => Err(refused.after_signature()),
+            Err(refused) if signed => Err(refused.after_signature().into()),
+            Err(refused) => Err(refused.into()),
         };
-        match decided.into_now() {
-            Ok(judged) => NowOrLater::ready(after_signature(judged)),
-            Err(later) => NowOrLater::later(async move { after_signature(later.await) }),
+        match policy.decide_for(principal).into_now() {
+            Ok(decided) => NowOrLater::ready(verdict(decided)),
+            Err(later) => NowOrLater::later(async move { verdict(later.await) }),
         }
     }
 }
@@ -125,10 +129,10 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        let verdict = self.judge(&request);
-        let answers = Slot::of(request.extensions()).answers().clone();
-        let manner = Manner { answers: &answers, caching: Caching::default() };
-        ResponseFuture::new(&mut self.inner, &self.layer.reject, manner, request, verdict)
+        let found = Found::in_request(request.extensions());
+        let answers = Answers::of_policy(found.http_only(), self.layer.provisional);
+        let verdict = self.judge(&request, &found);
+        ResponseFuture::new(&mut self.inner, &self.layer.reject, answers, request, verdict)
     }
 }
 

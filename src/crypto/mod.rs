@@ -3,8 +3,8 @@
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc;
 mod encoded;
+mod jsonwebtoken;
 mod material;
-mod portable;
 #[cfg(feature = "issuer")]
 mod private;
 #[cfg(feature = "issuer")]
@@ -15,8 +15,8 @@ use std::fmt;
 use std::sync::Arc;
 
 pub(crate) use self::encoded::{read_der, read_pem};
+pub(crate) use self::jsonwebtoken::material_of;
 pub(crate) use self::material::KeyMaterial;
-pub(crate) use self::portable::material_of;
 #[cfg(feature = "issuer")]
 pub(crate) use self::private::{JwkText, PrivateMaterial};
 #[cfg(feature = "issuer")]
@@ -48,7 +48,7 @@ enum Kind {
     AwsLcRs,
     Jsonwebtoken {
         name: &'static str,
-        provider: Arc<jsonwebtoken::crypto::CryptoProvider>,
+        provider: Arc<::jsonwebtoken::crypto::CryptoProvider>,
     },
 }
 
@@ -66,7 +66,7 @@ impl Backend {
     #[cfg(feature = "rust-crypto")]
     #[must_use]
     pub fn rust_crypto() -> Self {
-        let provider = jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER.clone();
+        let provider = ::jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER.clone();
         Self(Kind::Jsonwebtoken { name: "rust-crypto", provider: Arc::new(provider) })
     }
 
@@ -74,7 +74,7 @@ impl Backend {
     ///
     /// It must refuse what the standards refuse: points off the curve, signatures of zeros, wrong padding.
     #[must_use]
-    pub fn jsonwebtoken(provider: jsonwebtoken::crypto::CryptoProvider) -> Self {
+    pub fn jsonwebtoken(provider: ::jsonwebtoken::crypto::CryptoProvider) -> Self {
         Self(Kind::Jsonwebtoken { name: "custom", provider: Arc::new(provider) })
     }
 
@@ -102,7 +102,7 @@ impl Backend {
         match &self.0 {
             #[cfg(feature = "aws-lc-rs")]
             Kind::AwsLcRs => true,
-            Kind::Jsonwebtoken { .. } => portable::foreign(algorithm).is_some(),
+            Kind::Jsonwebtoken { .. } => jsonwebtoken::foreign(algorithm).is_some(),
         }
     }
 
@@ -116,7 +116,7 @@ impl Backend {
             #[cfg(feature = "aws-lc-rs")]
             Kind::AwsLcRs => Prepared::AwsLcRs(aws_lc::Key::new(key, algorithm)?),
             Kind::Jsonwebtoken { name, provider } => {
-                Prepared::Jsonwebtoken(portable::Key::new(name, provider, key, algorithm)?)
+                Prepared::Jsonwebtoken(jsonwebtoken::Key::new(name, provider, key, algorithm)?)
             }
         };
         Ok(PreparedKey { inner, signature_bytes: key.signature_bytes(algorithm) })
@@ -138,7 +138,7 @@ pub(crate) struct PreparedKey {
 enum Prepared {
     #[cfg(feature = "aws-lc-rs")]
     AwsLcRs(aws_lc::Key),
-    Jsonwebtoken(portable::Key),
+    Jsonwebtoken(jsonwebtoken::Key),
 }
 
 impl PreparedKey {
@@ -180,8 +180,8 @@ pub(crate) fn sha256(data: &[u8]) -> Option<[u8; 32]> {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, data).as_ref().try_into().ok();
     #[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
     let hash = {
-        let utils = &jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER.key_utils;
-        let digest = (utils.compute_digest)(data, jsonwebtoken::jwk::ThumbprintHash::SHA256);
+        let utils = &::jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER.key_utils;
+        let digest = (utils.compute_digest)(data, ::jsonwebtoken::jwk::ThumbprintHash::SHA256);
         digest.ok().and_then(|digest| digest.try_into().ok())
     };
     #[cfg(not(any(feature = "rust-crypto", feature = "aws-lc-rs")))]

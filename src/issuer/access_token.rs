@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::UnixTime;
+use crate::runtime::UnixTime;
 
 /// The claims of an access token, beside those that the issuer sets (RFC 9068 section 2.2; feature `issuer`).
 ///

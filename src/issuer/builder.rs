@@ -9,9 +9,9 @@ use super::payload::{Own, OwnSet};
 use super::ring::{KeyRing, MAX_TOKEN_LIFETIME};
 use super::signer::Signer;
 use crate::error::ConfigError;
+use crate::jose::Limits;
 use crate::keys::Published;
-use crate::limits::Limits;
-use crate::time::{Clock, SystemClock};
+use crate::runtime::{Clock, SystemClock};
 
 /// What an [`Issuer`] signs with: a [`SigningKey`](crate::SigningKey), a [`KeyRing`], or a [`Signer`] of your own.
 #[derive(Debug)]

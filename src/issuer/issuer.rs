@@ -12,11 +12,11 @@ use super::payload::{self, OwnClaims, OwnSet};
 use super::ring::KeyRing;
 use super::signer::Signer;
 use crate::error::ConfigError;
+use crate::jose::Limits;
 use crate::jose::{self, Algorithm};
 use crate::keys::Published;
-use crate::limits::Limits;
-use crate::now_or_later::NowOrLater;
-use crate::time::Clock;
+use crate::runtime::Clock;
+use crate::runtime::NowOrLater;
 use crate::verify::Authority;
 
 /// Signs tokens, and publishes the keys to verify them with (feature `issuer`).
@@ -148,12 +148,21 @@ impl Issuer {
         self.0.settings.lifetime
     }
 
-    pub(super) fn published(&self) -> &Arc<Published> {
+    pub(crate) fn published(&self) -> &Arc<Published> {
         &self.0.published
     }
 
-    pub(super) fn keys(&self) -> &Keys {
-        &self.0.keys
+    /// The algorithm of the next token.
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        match &self.0.keys {
+            Keys::Fixed { algorithm, .. } => *algorithm,
+            Keys::Ring(ring) => ring.algorithm(),
+        }
+    }
+
+    /// Whether a replica may sign with a key that is not published here yet.
+    pub(crate) fn may_lack_a_key(&self) -> bool {
+        matches!(&self.0.keys, Keys::Ring(ring) if ring.may_lack_a_key())
     }
 
     fn prepare<C: Serialize + ?Sized>(&self, claims: &C) -> Result<Unsigned, SignError> {

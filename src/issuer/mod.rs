@@ -9,13 +9,12 @@ mod payload;
 mod ring;
 mod signer;
 mod signing_key;
-mod well_known;
 
 pub use access_token::AccessTokenClaims;
 pub use builder::{IssuerBuilder, IssuerKeys};
 pub use error::SignError;
 pub use issuer::Issuer;
+pub(crate) use ring::PUBLISHED_MAX_AGE;
 pub use ring::{KeyRing, KeyRingBuilder, KeyState, KeyStatus};
 pub use signer::Signer;
 pub use signing_key::SigningKey;
-pub use well_known::{DocumentService, MetadataBuilder};

@@ -6,10 +6,10 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Problem, SignError};
-use crate::claims::Audience;
+use crate::jose::Audience;
+use crate::jose::Limits;
 use crate::jose::{Name, Names};
-use crate::limits::Limits;
-use crate::time::UnixTime;
+use crate::runtime::UnixTime;
 
 /// A claim that the issuer sets by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::error::SignError;
 use crate::keys::KeySet;
-use crate::now_or_later::NowOrLater;
+use crate::runtime::NowOrLater;
 
 /// Signs with a key that may live elsewhere: in an HSM, behind a key management service.
 ///

@@ -9,7 +9,7 @@ use crate::crypto::{KeyError, PrivateKey, PrivateMaterial, generate};
 use crate::error::ConfigError;
 use crate::jose::Algorithm;
 use crate::keys::{KeySet, Secret};
-use crate::now_or_later::NowOrLater;
+use crate::runtime::NowOrLater;
 
 /// A private key with its one algorithm and its `kid`, prepared once (feature `issuer`).
 ///

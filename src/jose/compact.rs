@@ -1,7 +1,7 @@
 //! The three segments of a compact JWS (RFC 7515 section 3.1).
 
-use crate::limits::Limits;
-use crate::reason::Reason;
+use crate::error::Reason;
+use crate::jose::Limits;
 
 /// A token cut at its dots; nothing is decoded yet.
 #[derive(Clone, Copy, Debug)]

@@ -5,10 +5,10 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::names::{Name, Names};
+use super::member_names::{Name, Names};
+use crate::error::Reason;
 use crate::jose::Algorithm;
-use crate::limits::Limits;
-use crate::reason::Reason;
+use crate::jose::Limits;
 
 /// What a verifier needs of a header. Members that could bring a key (`jwk`, `jku`, `x5u`, `x5c`) are not read.
 #[derive(Debug)]

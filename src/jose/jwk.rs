@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::names::{Name, Names};
+use super::member_names::{Name, Names};
 use crate::jose::{Algorithm, Family, decode_vec};
 
 /// Longest `kid` that is taken from a key set, in bytes; the same as a token may have at most.

@@ -2,24 +2,29 @@
 
 mod algorithm;
 mod base64url;
+mod claims;
+mod claims_deserializer;
 mod compact;
 mod header;
 mod jwk;
-mod names;
-mod notes;
+mod limits;
+mod member_names;
 mod payload;
-mod tee;
+mod registered_claims;
 
 pub use algorithm::Algorithm;
 pub(crate) use algorithm::{AlgorithmSet, Family};
 #[cfg(feature = "issuer")]
 pub(crate) use base64url::encode_into;
 pub(crate) use base64url::{Scratch, decode, decode_vec, encode};
+pub use claims::{Audience, Claims};
 pub(crate) use compact::Compact;
 pub(crate) use header::{Header, same_media_type};
 pub(crate) use jwk::{Jwk, JwkError, Params, read_jwk, read_jwk_set};
-pub(crate) use names::Name;
+pub(crate) use member_names::Name;
 #[cfg(feature = "issuer")]
-pub(crate) use names::Names;
-pub(crate) use notes::{Note, Notes, Slot};
+pub(crate) use member_names::Names;
+
+pub use limits::Limits;
 pub(crate) use payload::{Unreadable, depth_is_within, read_claims, skim};
+pub(crate) use registered_claims::{ClaimName, ClaimValue, RegisteredClaims};

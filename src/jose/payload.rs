@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::names::{Name, Names};
-use super::notes::{Note, Notes};
-use super::tee;
+use super::claims_deserializer;
+use super::member_names::{Name, Names};
+use super::registered_claims::{ClaimValue, RegisteredClaims};
 
 /// The payload is not one JSON object with distinct member names.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,11 +23,11 @@ pub(crate) struct Unreadable;
 pub(crate) fn read_claims<'p, C: DeserializeOwned>(
     payload: &'p str,
     required: &'p [Arc<str>],
-) -> Result<(Notes<'p>, Result<C, serde_json::Error>), Unreadable> {
+) -> Result<(RegisteredClaims<'p>, Result<C, serde_json::Error>), Unreadable> {
     check_is_object(payload)?;
-    let mut notes = Notes::new(required);
+    let mut notes = RegisteredClaims::new(required);
     let mut deserializer = serde_json::Deserializer::from_str(payload);
-    let claims = tee::deserialize::<C, _>(&mut deserializer, &mut notes)
+    let claims = claims_deserializer::deserialize::<C, _>(&mut deserializer, &mut notes)
         .and_then(|(claims, complete)| deserializer.end().map(|()| (claims, complete)));
     match claims {
         Ok((claims, true)) if !notes.has_gaps() => Ok((notes, Ok(claims))),
@@ -40,9 +40,12 @@ pub(crate) fn read_claims<'p, C: DeserializeOwned>(
 ///
 /// # Errors
 /// If the payload is not a strict JSON object.
-pub(crate) fn skim<'p>(payload: &'p str, required: &'p [Arc<str>]) -> Result<Notes<'p>, Unreadable> {
+pub(crate) fn skim<'p>(
+    payload: &'p str,
+    required: &'p [Arc<str>],
+) -> Result<RegisteredClaims<'p>, Unreadable> {
     check_is_object(payload)?;
-    let mut notes = Notes::new(required);
+    let mut notes = RegisteredClaims::new(required);
     let mut deserializer = serde_json::Deserializer::from_str(payload);
     Skim(&mut notes).deserialize(&mut deserializer).map_err(|_| Unreadable)?;
     deserializer.end().map_err(|_| Unreadable)?;
@@ -81,7 +84,7 @@ fn check_is_object(payload: &str) -> Result<(), Unreadable> {
     if first == Some(b'{') { Ok(()) } else { Err(Unreadable) }
 }
 
-struct Skim<'n, 'p>(&'n mut Notes<'p>);
+struct Skim<'n, 'p>(&'n mut RegisteredClaims<'p>);
 
 impl<'de> DeserializeSeed<'de> for Skim<'_, 'de> {
     type Value = ();
@@ -106,7 +109,7 @@ impl<'de> Visitor<'de> for Skim<'_, 'de> {
             }
             let place = self.0.place_of(&name);
             match place.and_then(|place| self.0.at(place)) {
-                Some(note) => *note = Note::of_raw(map.next_value::<&'de RawValue>()?),
+                Some(note) => *note = ClaimValue::of_raw(map.next_value::<&'de RawValue>()?),
                 None => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -125,10 +128,10 @@ mod tests {
     use serde_json::{Value, json};
     use smallvec::SmallVec;
 
-    use super::super::notes::Slot;
+    use super::super::registered_claims::ClaimName;
     use super::*;
-    use crate::claims::Claims;
-    use crate::time::UnixTime;
+    use crate::jose::Claims;
+    use crate::runtime::UnixTime;
 
     const PAYLOAD: &str = r#"{ "iss": "https:\/\/id.example.com", "sub": "bob", "aud": ["api", "w\u0065b"],
         "exp": 1700000600, "nbf": 1700000000.25, "iat": 17e8, "jti": "1",
@@ -151,16 +154,19 @@ mod tests {
     fn notes_say_what_is_there() {
         let required = required();
         let notes = skim(PAYLOAD, &required).unwrap();
-        assert_eq!(*notes.get(Slot::Iss), Note::Text(Cow::Borrowed("https://id.example.com")));
-        assert_eq!(*notes.get(Slot::Aud), Note::Texts(["api".into(), "web".into()].into_iter().collect()));
-        assert_eq!(*notes.get(Slot::Exp), Note::Date(UnixTime::from_secs(1_700_000_600)));
-        assert_eq!(*notes.get(Slot::Nbf), Note::of_float(1_700_000_000.25));
-        assert_eq!(*notes.get(Slot::Iat), Note::Date(UnixTime::from_secs(1_700_000_000)));
-        assert_eq!(*notes.get(Slot::Cnf), Note::Absent);
-        assert_eq!(*notes.find("tenant"), Note::Text("t1".into()));
-        assert_eq!(*notes.find("deep"), Note::Other);
-        assert_eq!(*notes.find("absent"), Note::Absent);
-        assert_eq!(*notes.find("sub"), Note::Text("bob".into()));
+        assert_eq!(*notes.get(ClaimName::Iss), ClaimValue::Text(Cow::Borrowed("https://id.example.com")));
+        assert_eq!(
+            *notes.get(ClaimName::Aud),
+            ClaimValue::Texts(["api".into(), "web".into()].into_iter().collect())
+        );
+        assert_eq!(*notes.get(ClaimName::Exp), ClaimValue::Date(UnixTime::from_secs(1_700_000_600)));
+        assert_eq!(*notes.get(ClaimName::Nbf), ClaimValue::of_float(1_700_000_000.25));
+        assert_eq!(*notes.get(ClaimName::Iat), ClaimValue::Date(UnixTime::from_secs(1_700_000_000)));
+        assert_eq!(*notes.get(ClaimName::Cnf), ClaimValue::Absent);
+        assert_eq!(*notes.find("tenant"), ClaimValue::Text("t1".into()));
+        assert_eq!(*notes.find("deep"), ClaimValue::Other);
+        assert_eq!(*notes.find("absent"), ClaimValue::Absent);
+        assert_eq!(*notes.find("sub"), ClaimValue::Text("bob".into()));
     }
 
     #[derive(Deserialize, Debug, PartialEq)]
@@ -251,11 +257,11 @@ mod tests {
     #[test]
     fn notes_are_whole_when_the_type_does_not_fit() {
         #[derive(Deserialize, Debug)]
-        struct Misfit {
+        struct ClaimsMismatch {
             #[allow(dead_code)]
             iss: u8,
         }
-        assert!(read::<Misfit>(PAYLOAD).is_err());
+        assert!(read::<ClaimsMismatch>(PAYLOAD).is_err());
         assert!(read::<Vec<u8>>(PAYLOAD).is_err());
         assert!(read::<String>(PAYLOAD).is_err());
         assert!(read::<u8>(PAYLOAD).is_err());
@@ -266,31 +272,31 @@ mod tests {
     #[test]
     fn wrong_types_are_noted_as_such() {
         for (value, expected) in [
-            ("null", Note::Null),
-            ("true", Note::Other),
-            ("-1", Note::Other),
-            ("-1.5", Note::Other),
-            ("1e300", Note::Other),
-            ("253402300800", Note::Other),
-            ("18446744073709551616", Note::Other),
-            ("\"1\"", Note::Text("1".into())),
-            ("[1]", Note::Other),
-            ("[\"a\", 1]", Note::Other),
-            ("[\"a\", null, \"b\"]", Note::Other),
-            ("[[\"a\"]]", Note::Other),
-            ("{}", Note::Other),
-            ("{ \"$serde_json::private::Number\": \"1\" }", Note::Other),
-            ("[]", Note::Texts(SmallVec::new())),
-            ("0", Note::Date(UnixTime::default())),
+            ("null", ClaimValue::Null),
+            ("true", ClaimValue::Other),
+            ("-1", ClaimValue::Other),
+            ("-1.5", ClaimValue::Other),
+            ("1e300", ClaimValue::Other),
+            ("253402300800", ClaimValue::Other),
+            ("18446744073709551616", ClaimValue::Other),
+            ("\"1\"", ClaimValue::Text("1".into())),
+            ("[1]", ClaimValue::Other),
+            ("[\"a\", 1]", ClaimValue::Other),
+            ("[\"a\", null, \"b\"]", ClaimValue::Other),
+            ("[[\"a\"]]", ClaimValue::Other),
+            ("{}", ClaimValue::Other),
+            ("{ \"$serde_json::private::Number\": \"1\" }", ClaimValue::Other),
+            ("[]", ClaimValue::Texts(SmallVec::new())),
+            ("0", ClaimValue::Date(UnixTime::default())),
         ] {
             let payload = format!(r#"{{ "exp": {value}, "sub": "bob" }}"#);
             let required = [];
             let (notes, claims) = read_claims::<Value>(&payload, &required).unwrap();
             assert!(claims.is_ok());
             let expected = format!("{expected:?}");
-            assert_eq!(format!("{:?}", notes.get(Slot::Exp)), expected, "{value}");
+            assert_eq!(format!("{:?}", notes.get(ClaimName::Exp)), expected, "{value}");
             let skimmed = skim(&payload, &required).unwrap();
-            assert_eq!(format!("{:?}", skimmed.get(Slot::Exp)), expected, "{value}");
+            assert_eq!(format!("{:?}", skimmed.get(ClaimName::Exp)), expected, "{value}");
         }
     }
     #[test]

@@ -9,7 +9,7 @@ mod source;
 
 pub(crate) use prepared::{KeyOwner, NoKey, PreparedSet};
 #[cfg(feature = "jwks")]
-pub(crate) use remote::Found;
+pub(crate) use remote::KeyEndpoint;
 #[cfg(feature = "jwks")]
 pub use remote::{Fetch, FetchError, HttpFetch, KeyHealth, RemoteKeys};
 pub use secret::Secret;

@@ -10,7 +10,7 @@ use super::{Key, KeySet};
 use crate::crypto::{Backend, PreparedKey};
 use crate::error::ConfigError;
 use crate::jose::{Algorithm, AlgorithmSet, Family};
-use crate::trace;
+use crate::runtime::trace;
 
 /// The keys of one authority, ready to verify.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::KeySet;
-use crate::now_or_later::NowOrLater;
+use crate::runtime::NowOrLater;
 
 /// Counts the sets that a source has had; a verifier prepares its keys anew when it moves.
 pub(crate) type Generation = u64;

@@ -10,9 +10,9 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::source::{self, TokenSource, header};
+use crate::error::Reason;
 use crate::error::{AuthError, ConfigError};
-use crate::reason::Reason;
-use crate::trace;
+use crate::runtime::trace;
 use crate::verify::Principal;
 
 /// What a layer changes in requests before they go on.

@@ -6,17 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::caching::Caching;
+use super::answer::{Answers, Completion, Refused, Reject, refuse};
+use super::authentication::Authentication;
 use super::forward::Forwarded;
-use super::reject::{Reject, refuse};
-use crate::answer::Answers;
-use crate::error::AuthError;
-use crate::now_or_later::NowOrLater;
-use crate::verify::Slot;
+use crate::runtime::NowOrLater;
 
 pin_project! {
     /// The response of a service that may refuse requests.
@@ -33,7 +30,7 @@ pin_project! {
     #[project = StateProjection]
     enum State<S, R, A, B, F> {
         /// The request was let through: the inner service answers.
-        Inner { #[pin] future: F, caching: Caching },
+        Inner { #[pin] future: F, completion: Completion<R> },
         /// The request was refused.
         Rejected { response: Option<Response<B>> },
         /// The verdict needs the network. Boxed: it is rare and large.
@@ -42,30 +39,26 @@ pin_project! {
 }
 
 /// What a layer decides about a request: it passes, with something new in it or not, or is refused.
-pub(crate) type Verdict = NowOrLater<Result<Pass, AuthError>>;
+pub(crate) type Verdict = NowOrLater<Result<Pass, Refused>>;
 
 /// What a request that passes carries on.
 #[derive(Default)]
 pub(crate) struct Pass {
-    pub(crate) slot: Option<Slot>,
+    pub(crate) authentication: Option<Authentication>,
     pub(crate) forwarded: Option<Box<Forwarded>>,
-}
-
-/// How a request is answered, whatever becomes of it.
-pub(crate) struct Manner<'a> {
-    pub(crate) answers: &'a Arc<Answers>,
-    pub(crate) caching: Caching,
+    /// Told to the browser whatever the inner service answers.
+    pub(crate) set_cookie: Option<HeaderValue>,
 }
 
 /// A request that waits for its verdict.
 pub(crate) struct Waiting<S, R, A> {
     /// `None` once the request may pass and the service has only to become ready.
     pub(crate) verdict: Option<Verdict>,
+    pub(crate) set_cookie: Option<HeaderValue>,
     pub(crate) request: Request<A>,
     pub(crate) service: S,
     pub(crate) reject: R,
     pub(crate) answers: Arc<Answers>,
-    pub(crate) caching: Caching,
 }
 
 impl<S, R, A, B> ResponseFuture<S, R, A, B>
@@ -77,17 +70,18 @@ where
     pub(crate) fn new(
         inner: &mut S,
         reject: &R,
-        Manner { answers, caching }: Manner<'_>,
+        answers: &Arc<Answers>,
         mut request: Request<A>,
         verdict: Verdict,
     ) -> Self {
         let state = match verdict.into_now() {
             Ok(Ok(pass)) => {
-                pass.put(&mut request);
+                let set_cookie = pass.put(&mut request);
+                let completion = Completion::new(answers, reject, &request, set_cookie);
                 // The very instance that was polled ready.
-                State::Inner { future: inner.call(request), caching }
+                State::Inner { future: inner.call(request), completion }
             }
-            Ok(Err(error)) => State::rejected(refuse(reject, error, answers, request), &caching),
+            Ok(Err(refused)) => State::rejected(refuse(reject, refused, answers, request)),
             Err(later) => {
                 // The instance that was polled ready may hold a permit (of a concurrency limit, say). Replacing
                 // it gives that back, so that requests which wait for a verdict use up nothing inside. The clone
@@ -95,11 +89,11 @@ where
                 *inner = inner.clone();
                 let waiting = Waiting {
                     verdict: Some(later),
+                    set_cookie: None,
                     request,
                     service: inner.clone(),
                     reject: reject.clone(),
                     answers: Arc::clone(answers),
-                    caching,
                 };
                 State::Waiting { waiting: Some(Box::new(waiting)) }
             }
@@ -111,7 +105,7 @@ where
 impl<S, R, A, B> Future for ResponseFuture<S, R, A, B>
 where
     S: Service<Request<A>, Response = Response<B>>,
-    R: Reject<B>,
+    R: Reject<B> + Clone,
 {
     type Output = Result<Response<B>, S::Error>;
 
@@ -119,10 +113,10 @@ where
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                StateProjection::Inner { future, caching } => {
+                StateProjection::Inner { future, completion } => {
                     let mut answered = ready!(future.poll(cx));
                     if let Ok(response) = &mut answered {
-                        caching.complete(response.headers_mut());
+                        completion.complete(response);
                     }
                     return Poll::Ready(answered);
                 }
@@ -137,10 +131,9 @@ where
                             *waiting = Some(pending);
                             return Poll::Pending;
                         }
-                        Poll::Ready(Err(error)) => {
-                            let Waiting { request, reject, answers, caching, .. } = *pending;
-                            let response = refuse(&reject, error, &answers, request);
-                            state.set(State::rejected(response, &caching));
+                        Poll::Ready(Err(refused)) => {
+                            let Waiting { request, reject, answers, .. } = *pending;
+                            state.set(State::rejected(refuse(&reject, refused, &answers, request)));
                         }
                         Poll::Ready(Ok(())) => match pending.service.poll_ready(cx) {
                             Poll::Pending => {
@@ -149,8 +142,10 @@ where
                             }
                             Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                             Poll::Ready(Ok(())) => {
-                                let Waiting { request, mut service, caching, .. } = *pending;
-                                state.set(State::Inner { future: service.call(request), caching });
+                                let Waiting { request, mut service, reject, answers, set_cookie, .. } =
+                                    *pending;
+                                let completion = Completion::new(&answers, &reject, &request, set_cookie);
+                                state.set(State::Inner { future: service.call(request), completion });
                             }
                         },
                     }
@@ -161,32 +156,33 @@ where
 }
 
 impl<S, R, A, B, F> State<S, R, A, B, F> {
-    fn rejected(mut response: Response<B>, caching: &Caching) -> Self {
-        caching.complete(response.headers_mut());
+    fn rejected(response: Response<B>) -> Self {
         Self::Rejected { response: Some(response) }
     }
 }
 
 impl<S, R, A> Waiting<S, R, A> {
     /// Awaits the verdict, and puts what it brings into the request if it is good.
-    fn poll_verdict(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), AuthError>> {
+    fn poll_verdict(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refused>> {
         if let Some(verdict) = &mut self.verdict {
             let pass = ready!(Pin::new(verdict).poll(cx))?;
             self.verdict = None;
-            pass.put(&mut self.request);
+            self.set_cookie = pass.put(&mut self.request);
         }
         Poll::Ready(Ok(()))
     }
 }
 
 impl Pass {
-    fn put<A>(self, request: &mut Request<A>) {
-        if let Some(slot) = self.slot {
-            slot.put(request.extensions_mut());
+    /// Puts what is new into the request; gives back the `Set-Cookie` of its answer.
+    fn put<A>(self, request: &mut Request<A>) -> Option<HeaderValue> {
+        if let Some(authentication) = self.authentication {
+            authentication.put(request.extensions_mut());
         }
         if let Some(forwarded) = self.forwarded {
             forwarded.put(request);
         }
+        self.set_cookie
     }
 }
 

@@ -3,17 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tower_layer::Layer;
-
-use super::caching::Caching;
+use super::answer::{Answers, Auto, Caching, Challenges, Inside};
 use super::forward::Forward;
-use super::reject::Auto;
-use super::service::JwtAuth;
 use super::source::TokenSource;
-use crate::answer::Answers;
-use crate::challenge::Challenges;
-use crate::claims::Claims;
 use crate::error::ConfigError;
+use crate::jose::Claims;
 use crate::verify::Verifier;
 
 /// Protects a service: only requests with a good token reach it, and it finds the claims in their extensions.
@@ -55,10 +49,12 @@ pub struct JwtAuthLayer<C = Claims, R = Auto> {
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) optional: bool,
+    pub(super) expired_is_anonymous: bool,
     pub(super) sources: Vec<TokenSource>,
-    pub(super) caching: Caching,
     pub(super) forward: Forward,
     pub(super) answers: Arc<Answers>,
+    /// For a request whose credential is not in `Authorization`.
+    pub(super) private_answers: Arc<Answers>,
 }
 
 impl<C> JwtAuthLayer<C> {
@@ -66,10 +62,11 @@ impl<C> JwtAuthLayer<C> {
     pub fn new(verifier: Verifier<C>) -> Self {
         let settings = Settings {
             optional: false,
+            expired_is_anonymous: false,
             sources: vec![TokenSource::bearer()],
-            caching: Caching::default(),
             forward: Forward::default(),
-            answers: Arc::clone(Answers::defaults()),
+            answers: Arc::default(),
+            private_answers: Arc::default(),
         };
         Self { verifier, settings: Arc::new(settings), reject: Auto }
     }
@@ -84,6 +81,25 @@ impl<C, R> JwtAuthLayer<C, R> {
         self
     }
 
+    /// Lets requests without a token through as anonymous, and those with an expired one, too: for pages that anybody may
+    /// read, where a token of yesterday must not lock its user out.
+    ///
+    /// Every other bad token is still refused. A cookie with the expired token is removed by the answer.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+    /// # use tower_jwt_auth::{Authority, Claims, JwtAuthLayer, Secret, Verifier};
+    /// # let verifier = Verifier::<Claims>::new(Authority::hs256(Secret::generate()?).issuer("i").audience("a"))?;
+    /// let layer = JwtAuthLayer::new(verifier).optional_or_expired();
+    /// # Ok(()) }
+    /// ```
+    pub fn optional_or_expired(mut self) -> Self {
+        let settings = self.settings_mut();
+        settings.optional = true;
+        settings.expired_is_anonymous = true;
+        self
+    }
+
     /// Looks for the token in these places instead of the `Authorization` header; a request that has it in two of
     /// them is refused.
     ///
@@ -95,7 +111,8 @@ impl<C, R> JwtAuthLayer<C, R> {
     pub fn token_from(mut self, sources: impl IntoIterator<Item = TokenSource>) -> Self {
         let settings = self.settings_mut();
         settings.sources = sources.into_iter().collect();
-        settings.caching = Caching::of(&settings.sources);
+        let caching = Caching::of(settings.sources.iter().filter_map(TokenSource::own_header));
+        self.change_answers(|answers| answers.caching = caching);
         self
     }
 
@@ -134,8 +151,7 @@ impl<C, R> JwtAuthLayer<C, R> {
     /// Needed behind a proxy that asks this service for permission (nginx `auth_request`, Traefik forward-auth):
     /// a refusal in gRPC is HTTP 200, which such a proxy takes for a yes.
     pub fn http_only(mut self) -> Self {
-        let challenges = self.settings.answers.challenges.clone();
-        self.settings_mut().answers = Arc::new(Answers { challenges, http_only: true });
+        self.change_answers(|answers| answers.http_only = true);
         self
     }
 
@@ -145,30 +161,31 @@ impl<C, R> JwtAuthLayer<C, R> {
     /// If it is empty or has a character that would need escaping.
     pub fn realm(mut self, realm: impl AsRef<str>) -> Result<Self, ConfigError> {
         let challenges = Challenges::new(realm.as_ref())?;
-        let http_only = self.settings.answers.http_only;
-        self.settings_mut().answers = Arc::new(Answers { challenges, http_only });
+        self.change_answers(|answers| answers.challenges = challenges);
         Ok(self)
     }
 
     /// Answers refusals with `reject`, a type of yours or a function; see [`Reject`](crate::Reject).
     ///
-    /// It answers what *this layer* refuses. A [`Require`](crate::Require) inside has a `reject_with` of its own, and an
-    /// extractor answers with an empty body; to change all of them, look for the [`AuthError`](crate::AuthError) in the
-    /// extensions of responses, further out.
-    pub fn reject_with<Q>(self, reject: Q) -> JwtAuthLayer<C, Q> {
+    /// It answers every refusal inside the layer as well: those of extractors, of handlers that return an
+    /// [`AuthError`](crate::AuthError), of tonic methods, and of a [`Require`](crate::Require) without a `reject_with`
+    /// of its own. For that the layer copies the method, target and headers of each request.
+    pub fn reject_with<Q>(mut self, reject: Q) -> JwtAuthLayer<C, Q> {
+        self.change_answers(|answers| answers.inside = Inside::Everything);
         JwtAuthLayer { verifier: self.verifier, settings: self.settings, reject }
+    }
+
+    fn change_answers(&mut self, change: impl FnOnce(&mut Answers)) {
+        let settings = self.settings_mut();
+        let mut answers = Answers::clone(&settings.answers);
+        change(&mut answers);
+        let caching = answers.caching.for_request(true);
+        settings.private_answers = Arc::new(Answers { caching, ..answers.clone() });
+        settings.answers = Arc::new(answers);
     }
 
     fn settings_mut(&mut self) -> &mut Settings {
         Arc::make_mut(&mut self.settings)
-    }
-}
-
-impl<S, C, R: Clone> Layer<S> for JwtAuthLayer<C, R> {
-    type Service = JwtAuth<S, C, R>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        JwtAuth::new(inner, self.clone())
     }
 }
 

@@ -6,18 +6,19 @@ use std::task::{Context, Poll};
 
 use http::{HeaderValue, Request, Response};
 use serde::de::DeserializeOwned;
+use tower_layer::Layer;
 use tower_service::Service;
 
+use super::answer::{Auto, Refused, Reject};
+use super::authentication::Authentication;
 use super::forward::RawToken;
-use super::future::{Manner, Pass, ResponseFuture, Verdict};
+use super::future::{Pass, ResponseFuture, Verdict};
 use super::layer::{JwtAuthLayer, Settings};
-use super::reject::{Auto, Reject};
-use super::source::{self, Found, RequestHead};
-use crate::claims::Claims;
-use crate::error::AuthError;
-use crate::now_or_later::NowOrLater;
-use crate::reason::Reason;
-use crate::verify::{Jwt, Slot};
+use super::source::{self, Credential, RequestHead};
+use crate::error::{AuthError, Reason};
+use crate::jose::Claims;
+use crate::runtime::NowOrLater;
+use crate::verify::Jwt;
 
 /// A service that only requests with a good token reach. Made by [`JwtAuthLayer`].
 pub struct JwtAuth<S, C = Claims, R = Auto> {
@@ -50,12 +51,11 @@ impl<C, R> JwtAuthLayer<C, R>
 where
     C: DeserializeOwned + Send + Sync + 'static,
 {
-    fn judge(&self, found: Result<Option<Found<'_>>, AuthError>) -> Verdict {
+    fn judge(&self, found: Result<Option<Credential<'_>>, Refused>) -> Verdict {
         let found = match found {
-            Err(error) => return NowOrLater::ready(Err(error)),
+            Err(refused) => return NowOrLater::ready(Err(refused)),
             Ok(None) if self.settings.optional => {
-                let slot = Slot::new(None, Arc::clone(&self.settings.answers));
-                return NowOrLater::ready(Ok(Pass { slot: Some(slot), forwarded: None }));
+                return NowOrLater::ready(Ok(Pass::anonymous(&self.settings, None)));
             }
             Ok(None) => return NowOrLater::ready(Err(Reason::Missing.into())),
             Ok(Some(found)) => found,
@@ -71,22 +71,40 @@ where
     }
 }
 
+impl Pass {
+    fn anonymous(settings: &Settings, set_cookie: Option<HeaderValue>) -> Self {
+        let authentication = Authentication::new(None, settings.answers.http_only);
+        Self { authentication: Some(authentication), forwarded: None, set_cookie }
+    }
+}
+
 /// What becomes of a request with this verdict on its token.
 fn admit<C: Send + Sync + 'static>(
     verified: Result<Jwt<C>, AuthError>,
     settings: &Settings,
     kept: Option<RawToken>,
     clear_cookie: Option<HeaderValue>,
-) -> Result<Pass, AuthError> {
+) -> Result<Pass, Refused> {
     let admitted = verified.and_then(|jwt| {
         let principal = Jwt::principal(&jwt);
         let forwarded = settings.forward.of(&principal, kept).map_err(AuthError::after_signature)?;
-        Ok(Pass { slot: Some(Slot::new(Some(principal), Arc::clone(&settings.answers))), forwarded })
+        let authentication = Authentication::new(Some(principal), settings.answers.http_only);
+        Ok(Pass { authentication: Some(authentication), forwarded, set_cookie: None })
     });
-    admitted.map_err(|error| match clear_cookie {
-        Some(clear) if is_dead_everywhere(&error) => error.with_cookie(clear),
-        _ => error,
-    })
+    match admitted {
+        Err(error) if settings.expired_is_anonymous && has_expired(&error) => {
+            Ok(Pass::anonymous(settings, clear_cookie))
+        }
+        Err(error) => {
+            let set_cookie = clear_cookie.filter(|_| is_dead_everywhere(&error));
+            Err(Refused { error, set_cookie })
+        }
+        Ok(pass) => Ok(pass),
+    }
+}
+
+fn has_expired(error: &AuthError) -> bool {
+    error.reason() == Reason::Expired && error.claim() == Some("exp")
 }
 
 /// Whether a token can never be good again, here or elsewhere, so that its cookie is better gone. What one route's
@@ -94,7 +112,7 @@ fn admit<C: Send + Sync + 'static>(
 fn is_dead_everywhere(error: &AuthError) -> bool {
     match error.reason() {
         Reason::BadSignature | Reason::MalformedToken | Reason::Revoked => true,
-        Reason::Expired => error.claim() == Some("exp"),
+        Reason::Expired => has_expired(error),
         _ => false,
     }
 }
@@ -114,15 +132,23 @@ where
     }
 
     fn call(&mut self, mut request: Request<A>) -> Self::Future {
-        // Whatever an outer layer or somebody else left must not be taken for our verdict.
-        Slot::clear(request.extensions_mut());
+        // What an outer layer or somebody else left must not be taken for our verdict.
+        Authentication::clear(request.extensions_mut());
         let settings = &self.layer.settings;
         let found = source::find(&settings.sources, &RequestHead::of(&request));
         let elsewhere = matches!(&found, Ok(Some(found)) if found.elsewhere);
         let verdict = self.layer.judge(found);
         settings.forward.clean(&settings.sources, &mut request);
-        let manner = Manner { answers: &settings.answers, caching: settings.caching.for_request(elsewhere) };
-        ResponseFuture::new(&mut self.inner, &self.layer.reject, manner, request, verdict)
+        let answers = if elsewhere { &settings.private_answers } else { &settings.answers };
+        ResponseFuture::new(&mut self.inner, &self.layer.reject, answers, request, verdict)
+    }
+}
+
+impl<S, C, R: Clone> Layer<S> for JwtAuthLayer<C, R> {
+    type Service = JwtAuth<S, C, R>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        JwtAuth::new(inner, self.clone())
     }
 }
 

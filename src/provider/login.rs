@@ -3,11 +3,11 @@
 use super::arguments::{self as arg, or_failed};
 use super::table;
 use crate::error::ConfigError;
-use crate::verify::{Authority, Demand, TenantIssuer};
+use crate::verify::{Authority, ClaimRule, TenantIssuer};
 
 /// Auth0: access tokens of the tenant or custom domain with this host, such as `tenant.eu.auth0.com`.
 ///
-/// Demands `iss` with its slash at the end, your audience, and a client in `azp` or `client_id`. Scopes: `scope`. Roles:
+/// ClaimRules `iss` with its slash at the end, your audience, and a client in `azp` or `client_id`. Scopes: `scope`. Roles:
 /// `permissions`, which an API with RBAC puts there.
 ///
 /// Traps:
@@ -32,7 +32,7 @@ pub fn auth0(domain: &str) -> Authority {
 
 /// Microsoft Entra ID: access tokens of version 2.0, of the tenant with this GUID.
 ///
-/// Demands `iss` and `tid` of the tenant, `ver`, your audience (the client id of your API, a GUID), the client in `azp`,
+/// ClaimRules `iss` and `tid` of the tenant, `ver`, your audience (the client id of your API, a GUID), the client in `azp`,
 /// and `scp` or `roles`. Scopes: `scp`, in tokens of users alone. Roles: `roles`.
 ///
 /// Traps:
@@ -52,7 +52,7 @@ pub fn auth0(domain: &str) -> Authority {
 pub fn entra(tenant: &str) -> Authority {
     or_failed(arg::guid("tenant", tenant).map(|tenant| {
         let authority = table::ENTRA.of_issuer(format!("https://login.microsoftonline.com/{tenant}/v2.0"));
-        authority.demand("/tid", Demand::is(tenant)).demand("/ver", Demand::is("2.0"))
+        authority.demand("/tid", ClaimRule::is(tenant)).demand("/ver", ClaimRule::is("2.0"))
     }))
 }
 
@@ -78,7 +78,7 @@ pub fn entra(tenant: &str) -> Authority {
 pub fn entra_multi_tenant(trusts: impl Fn(&str) -> bool + Send + Sync + 'static) -> Authority {
     let issuer = TenantIssuer::new("https://login.microsoftonline.com/{tenantid}/v2.0", trusts);
     let authority = table::ENTRA.of_keys_at("https://login.microsoftonline.com/common/discovery/v2.0/keys");
-    authority.issuer_of_tenants(issuer).demand("/ver", Demand::is("2.0"))
+    authority.issuer_of_tenants(issuer).demand("/ver", ClaimRule::is("2.0"))
 }
 
 /// Microsoft Entra ID: access tokens of version 1.0, of the tenant with this GUID.
@@ -102,7 +102,7 @@ pub fn entra_v1(tenant: &str) -> Authority {
         // The issuer is not where its documents are, so discovery cannot start from it.
         let keys = format!("https://login.microsoftonline.com/{tenant}/discovery/keys");
         let authority = table::ENTRA_V1.of_keys_at(keys).issuer(format!("https://sts.windows.net/{tenant}/"));
-        authority.demand("/tid", Demand::is(tenant)).demand("/ver", Demand::is("1.0"))
+        authority.demand("/tid", ClaimRule::is(tenant)).demand("/ver", ClaimRule::is("1.0"))
     }))
 }
 
@@ -117,7 +117,7 @@ pub enum KeycloakRoles<'a> {
 
 /// Keycloak: access tokens of a realm of the server at this URL.
 ///
-/// Demands `iss`, your audience, the claim `typ` of `Bearer`, and a client in `azp`. Scopes: `scope`. Roles: those of the
+/// ClaimRules `iss`, your audience, the claim `typ` of `Bearer`, and a client in `azp`. Scopes: `scope`. Roles: those of the
 /// realm or of one client, never both.
 ///
 /// Traps:
@@ -149,14 +149,14 @@ pub fn keycloak(url: &str, realm: &str, roles: KeycloakRoles<'_>) -> Authority {
         };
         let authority = table::KEYCLOAK.of_issuer(format!("{url}/realms/{realm}")).roles_at(place);
         // In small letters if the client asks for that.
-        Ok(authority.demand("/typ", Demand::OneOf(vec!["Bearer".to_owned(), "bearer".to_owned()])))
+        Ok(authority.demand("/typ", ClaimRule::OneOf(vec!["Bearer".to_owned(), "bearer".to_owned()])))
     };
     or_failed(made())
 }
 
 /// Okta: access tokens of one custom authorization server (`default` is one) of the organization with this host.
 ///
-/// Demands `iss`, your audience, and the client in `cid`. Scopes: `scp`, an array. Roles: `groups`, if the server is
+/// ClaimRules `iss`, your audience, and the client in `cid`. Scopes: `scp`, an array. Roles: `groups`, if the server is
 /// told to add that claim.
 ///
 /// Traps:
@@ -179,7 +179,7 @@ pub fn okta(domain: &str, authorization_server: &str) -> Authority {
 
 /// Zitadel: access tokens for one project of the instance at this URL.
 ///
-/// Demands `iss`, the project in `aud`, and `jti`. Roles: those of the project, the keys of the object at
+/// ClaimRules `iss`, the project in `aud`, and `jti`. Roles: those of the project, the keys of the object at
 /// `urn:zitadel:iam:org:project:`, its id, `:roles`. There is no `scope`.
 ///
 /// Traps:
@@ -204,7 +204,7 @@ pub fn zitadel(url: &str, project_id: &str) -> Authority {
 
 /// Ory Hydra and Ory Network: access tokens of this issuer, exactly as `iss` has it.
 ///
-/// Demands `iss`, your audience, `client_id` and `jti`. Scopes: `scp` or `scope`. Roles: `ext.roles`, where your consent
+/// ClaimRules `iss`, your audience, `client_id` and `jti`. Scopes: `scp` or `scope`. Roles: `ext.roles`, where your consent
 /// app puts them.
 ///
 /// Traps:

@@ -2,7 +2,7 @@
 
 use crate::jose::Algorithm::{self, ES256, ES384, PS256, PS384, PS512, RS256, RS384, RS512};
 use crate::keys::RemoteKeys;
-use crate::verify::{Authority, Demand};
+use crate::verify::{Authority, ClaimRule};
 
 /// The part of a preset that no argument changes.
 pub(super) struct Preset {
@@ -140,8 +140,8 @@ impl Preset {
             authority = authority.require_any(self.require_any);
         }
         authority = self.require.iter().fold(authority, |authority, claim| authority.require(*claim));
-        self.nothing_but
-            .iter()
-            .fold(authority, |authority, (place, texts)| authority.demand(place, Demand::NothingBut(texts)))
+        self.nothing_but.iter().fold(authority, |authority, (place, texts)| {
+            authority.demand(place, ClaimRule::NothingBut(texts))
+        })
     }
 }

@@ -2,11 +2,11 @@
 
 use super::arguments::{self as arg, or_failed};
 use super::table;
-use crate::verify::{Authority, Demand};
+use crate::verify::{Authority, ClaimRule};
 
 /// Amazon Cognito: access tokens of this user pool (`eu-west-1_AbCdEfGhI`) for these app clients.
 ///
-/// Demands `iss`, `token_use` of `access`, and a `client_id` of the list. Scopes: `scope`. Roles: `cognito:groups`.
+/// ClaimRules `iss`, `token_use` of `access`, and a `client_id` of the list. Scopes: `scope`. Roles: `cognito:groups`.
 ///
 /// Traps:
 /// * There is no `aud`, so the clients are all that keeps other applications of the pool out. If clients bind tokens to a
@@ -27,14 +27,14 @@ pub fn cognito<S: AsRef<str>>(user_pool_id: &str, client_ids: impl IntoIterator<
         let clients = arg::several("client_ids", client_ids, "name the app clients of your application")?;
         let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
         let issuer = format!("https://cognito-idp.{region}.amazonaws.com{suffix}/{pool}");
-        Ok(table::COGNITO.of_issuer(issuer).demand("/client_id", Demand::OneOf(clients)))
+        Ok(table::COGNITO.of_issuer(issuer).demand("/client_id", ClaimRule::OneOf(clients)))
     };
     or_failed(made())
 }
 
 /// Google: ID tokens for your OAuth client.
 ///
-/// Demands `iss`, and your client id in `aud`. No scopes, no roles.
+/// ClaimRules `iss`, and your client id in `aud`. No scopes, no roles.
 ///
 /// Traps:
 /// * Google's access tokens are opaque. An ID token says who logged in at your client, not what that client may do.
@@ -68,13 +68,13 @@ pub fn google(client_id: &str) -> Authority {
 pub fn google_workspace(client_id: &str, hosted_domain: &str) -> Authority {
     or_failed(
         arg::host("hosted_domain", hosted_domain, "example.com")
-            .map(|domain| google(client_id).demand("/hd", Demand::is(domain))),
+            .map(|domain| google(client_id).demand("/hd", ClaimRule::is(domain))),
     )
 }
 
 /// Firebase Authentication: ID tokens of this project, of users who belong to no tenant.
 ///
-/// Demands `iss` and `aud` of the project, `sub` of 1 to 128 bytes, `auth_time` in the past, and no `firebase.tenant`. Roles:
+/// ClaimRules `iss` and `aud` of the project, `sub` of 1 to 128 bytes, `auth_time` in the past, and no `firebase.tenant`. Roles:
 /// custom claims have no usual name, so say `roles_at`.
 ///
 /// Traps:
@@ -102,7 +102,7 @@ pub fn firebase(project_id: &str) -> Authority {
 /// ```
 pub fn firebase_tenant(project_id: &str, tenant: &str) -> Authority {
     or_failed(arg::named("tenant", tenant, "give the tenant's id").map(|tenant| {
-        firebase_of(&table::FIREBASE, project_id).demand("/firebase/tenant", Demand::is(tenant))
+        firebase_of(&table::FIREBASE, project_id).demand("/firebase/tenant", ClaimRule::is(tenant))
     }))
 }
 
@@ -111,14 +111,14 @@ fn firebase_of(preset: &table::Preset, project_id: &str) -> Authority {
         preset
             .of_issuer(format!("https://securetoken.google.com/{project}"))
             .audience(project)
-            .demand("/sub", Demand::Text { bytes: 128 })
-            .demand("/auth_time", Demand::Past)
+            .demand("/sub", ClaimRule::Text { bytes: 128 })
+            .demand("/auth_time", ClaimRule::Past)
     }))
 }
 
 /// Supabase: access tokens of users of the project with this reference.
 ///
-/// Demands `iss`, `aud` and `role` of `authenticated`, a `session_id`, and a user who is not anonymous. Roles:
+/// ClaimRules `iss`, `aud` and `role` of `authenticated`, a `session_id`, and a user who is not anonymous. Roles:
 /// `app_metadata.roles`.
 ///
 /// Traps:
@@ -139,13 +139,13 @@ pub fn supabase(project_ref: &str) -> Authority {
             .of_keys_at(format!("{issuer}/.well-known/jwks.json"))
             .issuer(issuer)
             .audience("authenticated")
-            .demand("/role", Demand::is("authenticated"))
+            .demand("/role", ClaimRule::is("authenticated"))
     }))
 }
 
 /// Clerk: session tokens of the instance with this Frontend API host, from pages of these origins.
 ///
-/// Demands `iss`, `azp` of one of the origins, and a session in `sid` that is not pending. Roles: `o.rol`, the role in the
+/// ClaimRules `iss`, `azp` of one of the origins, and a session in `sid` that is not pending. Roles: `o.rol`, the role in the
 /// organization that is active.
 ///
 /// Traps:
@@ -170,7 +170,7 @@ pub fn clerk<S: AsRef<str>>(frontend_api: &str, origins: impl IntoIterator<Item 
         }
         let issuer = format!("https://{host}");
         let keys = format!("{issuer}/.well-known/jwks.json");
-        Ok(table::CLERK.of_keys_at(keys).issuer(issuer).demand("/azp", Demand::OneOf(origins)))
+        Ok(table::CLERK.of_keys_at(keys).issuer(issuer).demand("/azp", ClaimRule::OneOf(origins)))
     };
     or_failed(made())
 }

@@ -4,11 +4,11 @@ use super::arguments::{self as arg, or_failed};
 use super::table;
 use crate::error::ConfigError;
 use crate::keys::RemoteKeys;
-use crate::verify::{Authority, Demand};
+use crate::verify::{Authority, ClaimRule};
 
 /// GitHub Actions on github.com: jobs in repositories of the owner with this numeric id.
 ///
-/// Demands `iss`, your audience, the owner in `repository_owner_id`, and a `repository_id`. No scopes, no roles.
+/// ClaimRules `iss`, your audience, the owner in `repository_owner_id`, and a `repository_id`. No scopes, no roles.
 ///
 /// Traps:
 /// * The issuer signs for everybody: the owner alone keeps strangers out. `gh api users/OWNER --jq .id` tells the id.
@@ -33,13 +33,13 @@ pub fn github_actions(owner_id: &str) -> Authority {
     or_failed(arg::digits("owner_id", owner_id).map(|owner| {
         table::GITHUB_ACTIONS
             .of_issuer("https://token.actions.githubusercontent.com")
-            .demand("/repository_owner_id", Demand::is(owner))
+            .demand("/repository_owner_id", ClaimRule::is(owner))
     }))
 }
 
 /// GitLab CI: jobs in projects of the namespace (group or user) with this numeric id, on the GitLab at this URL.
 ///
-/// Demands `iss`, your audience, the namespace in `namespace_id`, a `project_id` and a `job_id`. No scopes, no roles.
+/// ClaimRules `iss`, your audience, the namespace in `namespace_id`, a `project_id` and a `job_id`. No scopes, no roles.
 ///
 /// Traps:
 /// * gitlab.com signs for everybody: the namespace alone keeps strangers out.
@@ -55,7 +55,7 @@ pub fn gitlab_ci(url: &str, namespace_id: &str) -> Authority {
     let made = || {
         let url = arg::base_url("url", url, "https://gitlab.com")?;
         let namespace = arg::digits("namespace_id", namespace_id)?;
-        Ok(table::GITLAB_CI.of_issuer(url).demand("/namespace_id", Demand::is(namespace)))
+        Ok(table::GITLAB_CI.of_issuer(url).demand("/namespace_id", ClaimRule::is(namespace)))
     };
     or_failed(made())
 }
@@ -63,7 +63,7 @@ pub fn gitlab_ci(url: &str, namespace_id: &str) -> Authority {
 /// Kubernetes: tokens of service accounts of this namespace, from the cluster with this issuer
 /// (`--service-account-issuer`).
 ///
-/// Demands `iss`, your audience, the namespace in `kubernetes.io` and in `sub`. No scopes, no roles; `sub` is
+/// ClaimRules `iss`, your audience, the namespace in `kubernetes.io` and in `sub`. No scopes, no roles; `sub` is
 /// `system:serviceaccount:`, the namespace, `:`, the account.
 ///
 /// Traps:
@@ -85,15 +85,15 @@ pub fn kubernetes(issuer: &str, namespace: &str) -> Authority {
         let namespace = arg::label("namespace", namespace, "payments")?;
         Ok(table::KUBERNETES
             .of_issuer(issuer)
-            .demand("/kubernetes.io/namespace", Demand::is(namespace))
-            .demand("/sub", Demand::BeginsWith(format!("system:serviceaccount:{namespace}:"))))
+            .demand("/kubernetes.io/namespace", ClaimRule::is(namespace))
+            .demand("/sub", ClaimRule::BeginsWith(format!("system:serviceaccount:{namespace}:"))))
     };
     or_failed(made())
 }
 
 /// SPIFFE: JWT-SVIDs of this trust domain, whose bundle (or the JWK set of its discovery provider) is at this URL.
 ///
-/// Demands your audience, and a SPIFFE ID of the trust domain in `sub`. `iss` may be anything, as the specification says, so
+/// ClaimRules your audience, and a SPIFFE ID of the trust domain in `sub`. `iss` may be anything, as the specification says, so
 /// it has to be the only authority of its verifier.
 ///
 /// Traps:
@@ -116,14 +116,14 @@ pub fn spiffe(trust_domain: &str, bundle: impl Into<RemoteKeys>) -> Authority {
         let remedy = "give the name alone, such as example.org";
         return Authority::failed(ConfigError::new("trust_domain", problem, remedy));
     }
-    let ids = Demand::BeginsWith(format!("spiffe://{trust_domain}/"));
+    let ids = ClaimRule::BeginsWith(format!("spiffe://{trust_domain}/"));
     table::SPIFFE.of_keys_at(bundle).any_issuer().demand("/sub", ids)
 }
 
 /// Cloudflare Access: application tokens of this team (`example` of `example.cloudflareaccess.com`) for the application
 /// with this Audience tag.
 ///
-/// Demands `iss`, the tag in `aud`, and `type` of `app`. No scopes, no roles.
+/// ClaimRules `iss`, the tag in `aud`, and `type` of `app`. No scopes, no roles.
 ///
 /// Traps:
 /// * The token is not in `Authorization` but in the header `Cf-Access-Jwt-Assertion`, which the example reads.
@@ -154,7 +154,7 @@ pub fn cloudflare_access(team: &str, audience_tag: &str) -> Authority {
         let issuer = format!("https://{team}.cloudflareaccess.com");
         let keys = format!("{issuer}/cdn-cgi/access/certs");
         let authority = table::CLOUDFLARE_ACCESS.of_keys_at(keys).issuer(issuer).audience(audience_tag);
-        Ok(authority.demand("/type", Demand::is("app")))
+        Ok(authority.demand("/type", ClaimRule::is("app")))
     };
     or_failed(made())
 }

@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::record::Lifetimes;
-use super::store::RefreshStore;
+use super::rules::Lifetimes;
 use super::tokens::RefreshTokens;
 use crate::crypto::{hmac_sha256, sha256};
 use crate::error::ConfigError;
-use crate::time::{Clock, SystemClock};
+use crate::runtime::{Clock, SystemClock};
+use crate::store::RefreshStore;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const LEAST_IDLE: Duration = Duration::from_secs(1);
@@ -117,7 +117,7 @@ impl fmt::Debug for RefreshTokensBuilder {
 #[cfg(all(test, not(any(feature = "rust-crypto", feature = "aws-lc-rs"))))]
 mod tests {
     use super::*;
-    use crate::refresh::MemoryRefreshStore;
+    use crate::store::MemoryRefreshStore;
 
     #[test]
     fn without_cryptography_there_are_no_tokens() {

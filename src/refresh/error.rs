@@ -3,8 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use super::record::Session;
-use crate::store_error::StoreError;
+use crate::store::{Session, StoreError};
 
 /// Why a refresh token was not exchanged.
 ///

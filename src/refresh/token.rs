@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::{hmac_sha256, sha256};
 use crate::jose;
-use crate::store_error::StoreError;
+use crate::store::StoreError;
 
 const FAMILY_BYTES: usize = 16;
 const SECRET_BYTES: usize = 32;

@@ -8,12 +8,11 @@ use std::sync::Arc;
 
 use super::builder::RefreshTokensBuilder;
 use super::error::RefreshError;
-use super::record::{Lifetimes, RefreshRecord, Session, Verdict, millis};
-use super::store::RefreshStore;
+use super::rules::{Lifetimes, Verdict};
 use super::token::{Parts, RefreshToken, public_id};
-use crate::store_error::StoreError;
-use crate::time::{Clock, UnixTime};
-use crate::trace;
+use crate::runtime::trace;
+use crate::runtime::{Clock, UnixTime};
+use crate::store::{RefreshRecord, RefreshStore, Session, StoreError, millis};
 
 /// Refresh tokens (feature `issuer`): what keeps a user logged in while access tokens live for minutes.
 ///

@@ -15,7 +15,7 @@ use super::serve::{self, Server};
 use super::{TestIssuer, or_panic};
 use crate::jose::Algorithm;
 use crate::keys::{Fetch, FetchError, KeySet, RemoteKeys};
-use crate::now_or_later::NowOrLater;
+use crate::runtime::NowOrLater;
 
 /// An identity provider for tests (features `test-util` and `jwks`): signs tokens, publishes its keys and a discovery
 /// document, counts its calls, and does wrong what it is told to.

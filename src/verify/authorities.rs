@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::issuer_rule::IssuerRule;
 use super::ready_authority::ReadyAuthority;
 use super::tenants::{KnownTenants, Tenant};
+use crate::error::Reason;
 use crate::error::{AuthError, ConfigError};
-use crate::now_or_later::NowOrLater;
-use crate::reason::Reason;
+use crate::runtime::NowOrLater;
 
 /// The authorities that are configured, and the tenants that are found at run time.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ pub(super) struct Authorities {
 }
 
 /// The authority that a token's issuer chose.
-pub(super) enum Chosen<'v> {
+pub(super) enum SelectedAuthority<'v> {
     Configured(&'v ReadyAuthority),
     Tenant(Arc<Tenant>),
 }
@@ -76,18 +76,18 @@ impl Authorities {
     }
 
     /// The authority of this issuer, if it is at hand. What is configured comes first.
-    pub(super) fn of(&self, issuer: &str) -> Option<Chosen<'_>> {
+    pub(super) fn of(&self, issuer: &str) -> Option<SelectedAuthority<'_>> {
         if let Some(position) = self.by_issuer.get(issuer) {
-            return self.configured.get(*position).map(Chosen::Configured);
+            return self.configured.get(*position).map(SelectedAuthority::Configured);
         }
         let takes = |authority: &&ReadyAuthority| match &authority.policy.issuer {
             IssuerRule::OfTenants(_) => authority.policy.issuer.takes(issuer),
             IssuerRule::Any | IssuerRule::This(_) => false,
         };
         if let Some(authority) = self.configured.iter().find(takes) {
-            return Some(Chosen::Configured(authority));
+            return Some(SelectedAuthority::Configured(authority));
         }
-        self.tenants.as_ref()?.find(issuer).map(Chosen::Tenant)
+        self.tenants.as_ref()?.find(issuer).map(SelectedAuthority::Tenant)
     }
 
     /// Asks the tenants for an issuer that is not at hand. Answers whether it is now.
@@ -102,7 +102,7 @@ impl Authorities {
     }
 }
 
-impl Chosen<'_> {
+impl SelectedAuthority<'_> {
     /// A signature of this authority was good.
     pub(super) fn prove(&self) {
         if let Self::Tenant(tenant) = self {
@@ -111,7 +111,7 @@ impl Chosen<'_> {
     }
 }
 
-impl Deref for Chosen<'_> {
+impl Deref for SelectedAuthority<'_> {
     type Target = ReadyAuthority;
 
     fn deref(&self) -> &ReadyAuthority {

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use super::authority_preset::Keys;
 use super::checks::Check;
-use super::demands::Demand;
+use super::claim_rules::ClaimRule;
 use super::issuer_rule::TenantIssuer;
 use super::principal::Principal;
 use crate::error::AuthError;
 use crate::jose::{Algorithm, AlgorithmSet};
 #[cfg(feature = "jwks")]
-use crate::keys::{Found, RemoteKeys};
+use crate::keys::{KeyEndpoint, RemoteKeys};
 use crate::keys::{KeySet, KeySource, Secret, Static};
 
 /// Who may sign tokens, with what keys, and what those tokens must say.
@@ -58,7 +58,7 @@ pub struct Authority {
     pub(super) only_roles: Option<HashSet<String>>,
     pub(super) checks: Vec<Check>,
     /// Of a preset.
-    pub(super) demands: Vec<(&'static str, Demand)>,
+    pub(super) demands: Vec<(&'static str, ClaimRule)>,
     pub(super) any_of: Vec<&'static [&'static str]>,
     pub(super) audience_may_lack: bool,
 }
@@ -87,7 +87,7 @@ impl Authority {
     /// instead, await [`Verifier::warm`](crate::Verifier::warm).
     #[cfg(feature = "jwks")]
     pub fn jwks(keys: impl Into<RemoteKeys>) -> Self {
-        Self::of(Keys::Remote(keys.into(), Found::Directly))
+        Self::of(Keys::Remote(keys.into(), KeyEndpoint::JwkSet))
     }
 
     /// Tokens of this issuer, whose discovery document (`/.well-known/openid-configuration`) says where its keys are
@@ -107,7 +107,7 @@ impl Authority {
     pub fn oidc(issuer: impl Into<RemoteKeys>) -> Self {
         let keys = issuer.into();
         let issuer = keys.url().to_owned();
-        Self::of(Keys::Remote(keys, Found::ByDiscovery)).issuer(issuer)
+        Self::of(Keys::Remote(keys, KeyEndpoint::Discovery)).issuer(issuer)
     }
 
     pub(crate) fn from_source(source: Arc<dyn KeySource>) -> Self {
@@ -140,7 +140,7 @@ impl Authority {
         }
     }
 
-    /// Demands this `iss`, compared exactly: a trailing slash counts.
+    /// ClaimRules this `iss`, compared exactly: a trailing slash counts.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = Some(issuer.into().into());
         self
@@ -152,7 +152,7 @@ impl Authority {
         self
     }
 
-    /// Demands that `aud` names this audience, as a whole element. Called again, it accepts that one as well.
+    /// ClaimRules that `aud` names this audience, as a whole element. Called again, it accepts that one as well.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
         self
@@ -181,25 +181,25 @@ impl Authority {
         self
     }
 
-    /// Demands `iat`, and refuses a token that was issued longer ago than this, whatever its `exp`.
+    /// ClaimRules `iat`, and refuses a token that was issued longer ago than this, whatever its `exp`.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
         self
     }
 
-    /// Demands this `sub`.
+    /// ClaimRules this `sub`.
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
         self
     }
 
-    /// Demands that this claim is there and not null. `exp` is demanded always.
+    /// ClaimRules that this claim is there and not null. `exp` is demanded always.
     pub fn require(mut self, claim: impl Into<String>) -> Self {
         self.required.push(claim.into().into());
         self
     }
 
-    /// Demands this media type in the header's `typ`, compared as RFC 7515 section 4.1.9 says.
+    /// ClaimRules this media type in the header's `typ`, compared as RFC 7515 section 4.1.9 says.
     ///
     /// Unless told, `typ` may be absent, `JWT` or `at+jwt`.
     pub fn typ(mut self, media_type: impl Into<String>) -> Self {
@@ -207,7 +207,7 @@ impl Authority {
         self
     }
 
-    /// Demands access tokens of RFC 9068: `typ` of `at+jwt`, and the claims of its section 2.2.
+    /// ClaimRules access tokens of RFC 9068: `typ` of `at+jwt`, and the claims of its section 2.2.
     pub fn rfc9068(mut self) -> Self {
         self.rfc9068 = true;
         self

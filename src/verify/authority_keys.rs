@@ -7,7 +7,7 @@ use arc_swap::{ArcSwap, Guard};
 use crate::crypto::Backend;
 use crate::jose::{Algorithm, AlgorithmSet, Family};
 use crate::keys::{KeySource, PreparedSet};
-use crate::trace;
+use crate::runtime::trace;
 
 #[derive(Debug)]
 pub(super) struct AuthorityKeys {
@@ -81,8 +81,8 @@ impl AuthorityKeys {
 mod tests {
     use std::sync::Arc;
 
+    use crate::error::Reason;
     use crate::keys::{KeySet, Published};
-    use crate::reason::Reason;
     use crate::test_util::TestIssuer;
     use crate::verify::{Authority, Verifier};
 

@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use super::authority::Authority;
 #[cfg(feature = "oidc")]
-use super::demands::Demand;
+use super::claim_rules::ClaimRule;
 #[cfg(feature = "oidc")]
 use super::issuer_rule::TenantIssuer;
-use super::ready_authority::Making;
+use super::ready_authority::BuildContext;
 use crate::error::ConfigError;
 use crate::keys::KeySource;
 #[cfg(feature = "jwks")]
-use crate::keys::{Found, RemoteKeys};
+use crate::keys::{KeyEndpoint, RemoteKeys};
 
 /// Where the keys come from; a source that fetches is made last, so that its settings can still change.
 #[derive(Debug)]
 pub(super) enum Keys {
     Source(Result<Arc<dyn KeySource>, ConfigError>),
     #[cfg(feature = "jwks")]
-    Remote(RemoteKeys, Found),
+    Remote(RemoteKeys, KeyEndpoint),
 }
 
 impl Keys {
@@ -32,7 +32,7 @@ impl Keys {
     }
 
     #[cfg_attr(not(feature = "jwks"), allow(unused_variables))]
-    pub(super) fn into_source(self, making: &Making<'_>) -> Result<Arc<dyn KeySource>, ConfigError> {
+    pub(super) fn into_source(self, making: &BuildContext<'_>) -> Result<Arc<dyn KeySource>, ConfigError> {
         match self {
             Self::Source(source) => source,
             #[cfg(feature = "jwks")]
@@ -104,21 +104,21 @@ impl Authority {
         self
     }
 
-    /// Demands this of the claim at a JSON pointer, before the user's checks.
+    /// ClaimRules this of the claim at a JSON pointer, before the user's checks.
     #[cfg(feature = "oidc")]
-    pub(crate) fn demand(mut self, place: &'static str, demand: Demand) -> Self {
+    pub(crate) fn demand(mut self, place: &'static str, demand: ClaimRule) -> Self {
         self.demands.push((place, demand));
         self
     }
 
-    /// Demands one of these claims.
+    /// ClaimRules one of these claims.
     #[cfg(feature = "oidc")]
     pub(crate) fn require_any(mut self, names: &'static [&'static str]) -> Self {
         self.any_of.push(names);
         self
     }
 
-    /// Demands `aud` only if an audience is named: the provider sends none, and a preset demands what stands in its
+    /// ClaimRules `aud` only if an audience is named: the provider sends none, and a preset demands what stands in its
     /// place.
     #[cfg(feature = "oidc")]
     pub(crate) fn audience_may_lack(mut self) -> Self {
@@ -129,7 +129,7 @@ impl Authority {
     /// Takes an issuer for each tenant, and of the keys only those that say they are for it.
     #[cfg(feature = "oidc")]
     pub(crate) fn issuer_of_tenants(mut self, issuer: TenantIssuer) -> Self {
-        self.demands.push(("/tid", Demand::TenantOf(issuer.template())));
+        self.demands.push(("/tid", ClaimRule::TenantOf(issuer.template())));
         self.tenant_issuer = Some(issuer);
         self
     }

@@ -9,14 +9,14 @@ use serde::de::DeserializeOwned;
 
 use super::authorities::Authorities;
 use super::authority::Authority;
-use super::ready_authority::Making;
+use super::ready_authority::BuildContext;
 use super::tenants::{KnownTenants, Tenants};
 use super::verifier::{Core, Verifier};
-use crate::claims::Claims;
 use crate::crypto::Backend;
 use crate::error::ConfigError;
-use crate::limits::Limits;
-use crate::time::{Clock, SystemClock};
+use crate::jose::Claims;
+use crate::jose::Limits;
+use crate::runtime::{Clock, SystemClock};
 
 /// Settings of a [`Verifier`] beyond its authorities: the clock, limits, backend.
 ///
@@ -127,7 +127,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> VerifierBuilder<C> {
                 "name each one's issuer: it is what chooses the keys",
             ));
         }
-        let making = Making {
+        let making = BuildContext {
             backend: &backend,
             limits: &self.limits,
             clock: &self.clock,

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::principal::Principal;
-use crate::deadline::within;
-use crate::error::AuthError;
-use crate::now_or_later::NowOrLater;
+use crate::error::{AuthError, Reason};
+use crate::runtime::NowOrLater;
+use crate::runtime::deadline::within;
 
 type Checked = Result<(), AuthError>;
 
@@ -53,7 +53,11 @@ pub(super) fn run(checks: &Arc<[Check]>, principal: &Principal, deadline: Durati
                     }
                     Ok(())
                 };
-                return NowOrLater::later(within(deadline, rest));
+                return NowOrLater::later(async move {
+                    within(deadline, rest).await.unwrap_or_else(|no_answer| {
+                        Err(AuthError::new(Reason::RevocationUnavailable).with_source(no_answer))
+                    })
+                });
             }
         }
     }

@@ -5,13 +5,13 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::authorities::Chosen;
+use super::authorities::SelectedAuthority;
 use super::policy::Policy;
 use super::verifier::Verifier;
 use crate::error::AuthError;
+use crate::error::Reason;
 use crate::jose;
 use crate::keys::KeySource;
-use crate::reason::Reason;
 
 /// What [`Verifier::explain`] found: the verdict, what the token says, and what would mend it.
 ///
@@ -97,7 +97,11 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     fn not_at_hand(&self, read: &Unverified) -> Option<String> {
         let authorities = &self.core().authorities;
         let issuer = read.claim("iss");
-        match authorities.only().map(Chosen::Configured).or_else(|| authorities.of(issuer.as_str()?)) {
+        match authorities
+            .only()
+            .map(SelectedAuthority::Configured)
+            .or_else(|| authorities.of(issuer.as_str()?))
+        {
             None => Some(
                 "the tenants are asked for this issuer by verify(); what they say is in the log".to_owned(),
             ),
@@ -113,7 +117,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let issuer = read.claim("iss");
         let issuer = issuer.as_str().unwrap_or_default();
         let authority = match core.authorities.only() {
-            Some(only) => Some(Chosen::Configured(only)),
+            Some(only) => Some(SelectedAuthority::Configured(only)),
             None => core.authorities.of(issuer),
         };
         let authority = authority.as_deref();

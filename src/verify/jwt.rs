@@ -1,18 +1,17 @@
-//! The proof that a token was verified, and its one place in a request's extensions.
+//! The proof that a token was verified.
 
 use std::any::Any;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use http::Extensions;
+use serde::{Serialize, Serializer};
 
 use super::principal::{Principal, Registered, Verified};
-use crate::answer::Answers;
-use crate::claims::Claims;
 use crate::error::AuthError;
-use crate::reason::Reason;
-use crate::trace;
+use crate::error::Reason;
+use crate::jose::Claims;
+use crate::runtime::trace;
 
 /// The claims of a token that a verifier found good. It derefs to your claims type.
 ///
@@ -47,6 +46,10 @@ impl<C: Send + Sync + 'static> Verified for Token<C> {
     fn registered(&self) -> &Registered {
         &self.registered
     }
+
+    fn claims_type(&self) -> &'static str {
+        std::any::type_name::<C>()
+    }
 }
 
 impl<C> Jwt<C> {
@@ -56,23 +59,6 @@ impl<C> Jwt<C> {
 }
 
 impl<C: Send + Sync + 'static> Jwt<C> {
-    /// The verified token of this request.
-    ///
-    /// # Errors
-    /// `missing` if the request is anonymous. `not_configured` if no [`JwtAuthLayer`](crate::JwtAuthLayer) is
-    /// around the handler, or the innermost one verifies another claims type.
-    pub fn of(extensions: &Extensions) -> Result<Self, AuthError> {
-        Slot::of(extensions).principal().and_then(Self::from_principal)
-    }
-
-    /// The verified token of this request, or `None` if it is anonymous.
-    ///
-    /// # Errors
-    /// `not_configured` as in [`Jwt::of`]: a forgotten layer is not an anonymous caller.
-    pub fn optional(extensions: &Extensions) -> Result<Option<Self>, AuthError> {
-        Slot::of(extensions).optional_principal()?.map(Self::from_principal).transpose()
-    }
-
     /// The same token, untyped.
     #[must_use]
     pub fn principal(jwt: &Self) -> Principal {
@@ -84,11 +70,19 @@ impl<C: Send + Sync + 'static> Jwt<C> {
         token.downcast().map(Self).map_err(|_| {
             trace::error!(
                 wanted = std::any::type_name::<C>(),
+                verified = principal.claims_type(),
                 "the handler asks for another claims type than the innermost JwtAuthLayer verifies; \
                  use the same type in Verifier::<C> and Jwt<C>"
             );
             AuthError::new(Reason::NotConfigured)
         })
+    }
+}
+
+/// As your claims: so a handler can answer with `Json(jwt)`.
+impl<C: Serialize> Serialize for Jwt<C> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.claims.serialize(serializer)
     }
 }
 
@@ -112,61 +106,4 @@ impl<C> fmt::Debug for Jwt<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Jwt").field(&self.0.registered).finish()
     }
-}
-
-/// What a layer leaves in the extensions. There is one entry whatever the claims type, so an inner layer replaces
-/// what an outer one left, and tokens of different verifications never mix.
-#[derive(Clone)]
-pub(crate) struct Slot {
-    /// `None`: anonymous.
-    principal: Option<Principal>,
-    /// How the layer answers; a refusal further in does the same.
-    answers: Arc<Answers>,
-}
-
-impl Slot {
-    pub(crate) const fn new(principal: Option<Principal>, answers: Arc<Answers>) -> Self {
-        Self { principal, answers }
-    }
-
-    pub(crate) fn clear(extensions: &mut Extensions) {
-        extensions.remove::<Self>();
-    }
-
-    pub(crate) fn put(self, extensions: &mut Extensions) {
-        extensions.insert(self);
-    }
-
-    pub(crate) fn of(extensions: &Extensions) -> Looked<'_> {
-        Looked(extensions.get())
-    }
-}
-
-/// What was found in the extensions; `None` if no layer has been there.
-pub(crate) struct Looked<'e>(Option<&'e Slot>);
-
-impl<'e> Looked<'e> {
-    pub(crate) fn principal(self) -> Result<&'e Principal, AuthError> {
-        let answers = self.answers();
-        self.optional_principal()?.ok_or_else(|| AuthError::new(Reason::Missing).with_answers(answers))
-    }
-
-    pub(crate) fn optional_principal(self) -> Result<Option<&'e Principal>, AuthError> {
-        self.0.map(|slot| slot.principal.as_ref()).ok_or_else(no_layer)
-    }
-
-    pub(crate) fn answers(&self) -> &'e Arc<Answers> {
-        match self.0 {
-            Some(slot) => &slot.answers,
-            None => Answers::defaults(),
-        }
-    }
-}
-
-fn no_layer() -> AuthError {
-    trace::error!(
-        "a handler asks for a verified token, but no JwtAuthLayer is around it; \
-         add .layer(JwtAuthLayer::new(verifier)) after the last route, for it covers only those before it"
-    );
-    AuthError::new(Reason::NotConfigured)
 }

@@ -7,17 +7,17 @@ mod authority_preset;
 mod builder;
 mod checks;
 #[cfg_attr(not(feature = "oidc"), allow(dead_code))]
-mod demands;
+mod claim_rules;
+mod claims_mismatch;
 mod explain;
-mod grants;
 mod issuer_rule;
 mod jwt;
-mod lacking;
-mod misfit;
+mod permissions;
 mod policy;
 mod principal;
 mod ready_authority;
 mod tenants;
+mod unresolved;
 mod verifier;
 #[cfg(feature = "jwks")]
 mod verifier_keys;
@@ -31,7 +31,6 @@ pub use tenants::Tenants;
 pub use verifier::Verifier;
 
 #[cfg(feature = "oidc")]
-pub(crate) use demands::Demand;
+pub(crate) use claim_rules::ClaimRule;
 #[cfg(feature = "oidc")]
 pub(crate) use issuer_rule::{TenantIssuer, is_guid};
-pub(crate) use jwt::Slot;

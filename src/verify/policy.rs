@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::issuer_rule::IssuerRule;
 use crate::error::AuthError;
-use crate::jose::{Note, Notes, Slot, same_media_type};
-use crate::reason::Reason;
-use crate::time::UnixTime;
+use crate::error::Reason;
+use crate::jose::{ClaimName, ClaimValue, RegisteredClaims, same_media_type};
+use crate::runtime::UnixTime;
 
 /// What an authority demands of its tokens.
 #[derive(Debug)]
@@ -78,7 +78,11 @@ impl Policy {
     }
 
     /// Judges the claims. Gives back `exp`.
-    pub(super) fn check_claims(&self, notes: &Notes<'_>, now: UnixTime) -> Result<UnixTime, AuthError> {
+    pub(super) fn check_claims(
+        &self,
+        notes: &RegisteredClaims<'_>,
+        now: UnixTime,
+    ) -> Result<UnixTime, AuthError> {
         self.check_strings(notes)?;
         self.check_kind(notes)?;
         self.check_issuer(notes)?;
@@ -90,9 +94,9 @@ impl Policy {
     }
 
     /// RFC 7519 section 4.1: these are strings wherever they stand.
-    fn check_strings(&self, notes: &Notes<'_>) -> Result<(), AuthError> {
-        for slot in [Slot::Iss, Slot::Sub, Slot::Jti] {
-            if !matches!(notes.get(slot), Note::Absent | Note::Text(_)) {
+    fn check_strings(&self, notes: &RegisteredClaims<'_>) -> Result<(), AuthError> {
+        for slot in [ClaimName::Iss, ClaimName::Sub, ClaimName::Jti] {
+            if !matches!(notes.get(slot), ClaimValue::Absent | ClaimValue::Text(_)) {
                 return refuse(Reason::InvalidClaim, slot.name());
             }
         }
@@ -100,26 +104,26 @@ impl Policy {
     }
 
     /// A token of another kind, signed with the same key, must not pass for one of this kind.
-    fn check_kind(&self, notes: &Notes<'_>) -> Result<(), AuthError> {
+    fn check_kind(&self, notes: &RegisteredClaims<'_>) -> Result<(), AuthError> {
         let id = self.kind == TokenKind::Id;
-        for slot in [Slot::AtHash, Slot::CHash] {
+        for slot in [ClaimName::AtHash, ClaimName::CHash] {
             if !id && !notes.get(slot).is_absent() {
                 return refuse(Reason::WrongType, slot.name());
             }
         }
-        if !notes.get(Slot::Events).is_absent() {
+        if !notes.get(ClaimName::Events).is_absent() {
             return refuse(Reason::WrongType, "events");
         }
         let token_use = if id { "id" } else { "access" };
-        match notes.get(Slot::TokenUse) {
-            Note::Absent => {}
-            Note::Text(text) if text == token_use => {}
+        match notes.get(ClaimName::TokenUse) {
+            ClaimValue::Absent => {}
+            ClaimValue::Text(text) if text == token_use => {}
             _ => return refuse(Reason::WrongType, "token_use"),
         }
-        for slot in [Slot::Typ, Slot::Type, Slot::TokenType] {
+        for slot in [ClaimName::Typ, ClaimName::Type, ClaimName::TokenType] {
             let marks = match notes.get(slot) {
-                Note::Text(mark) => std::slice::from_ref(mark),
-                Note::Texts(marks) => marks.as_slice(),
+                ClaimValue::Text(mark) => std::slice::from_ref(mark),
+                ClaimValue::Texts(marks) => marks.as_slice(),
                 _ => &[],
             };
             let accepted = |mark: &str| id && matches!(mark.to_ascii_lowercase().as_str(), "id" | "id_token");
@@ -128,29 +132,29 @@ impl Policy {
             }
         }
         // RFC 7800 section 3.1: the bearer would have to prove a key, and nothing here asks for the proof.
-        if !notes.get(Slot::Cnf).is_absent() {
+        if !notes.get(ClaimName::Cnf).is_absent() {
             return refuse(Reason::InvalidClaim, "cnf");
         }
         Ok(())
     }
 
-    fn check_issuer(&self, notes: &Notes<'_>) -> Result<(), AuthError> {
-        match (&self.issuer, notes.get(Slot::Iss)) {
+    fn check_issuer(&self, notes: &RegisteredClaims<'_>) -> Result<(), AuthError> {
+        match (&self.issuer, notes.get(ClaimName::Iss)) {
             (IssuerRule::Any, _) => Ok(()),
-            (_, Note::Absent) => refuse(Reason::MissingClaim, "iss"),
-            (rule, Note::Text(text)) if rule.takes(text) => Ok(()),
+            (_, ClaimValue::Absent) => refuse(Reason::MissingClaim, "iss"),
+            (rule, ClaimValue::Text(text)) if rule.takes(text) => Ok(()),
             _ => refuse(Reason::UnknownIssuer, "iss"),
         }
     }
 
     /// Whole elements only, and no other type than RFC 7519 section 4.1.3 has.
-    fn check_audience(&self, notes: &Notes<'_>) -> Result<(), AuthError> {
+    fn check_audience(&self, notes: &RegisteredClaims<'_>) -> Result<(), AuthError> {
         let accepted = |text: &str| self.audiences.iter().flatten().any(|audience| audience == text);
-        let named = match notes.get(Slot::Aud) {
-            Note::Absent if self.audiences.is_some() => return refuse(Reason::MissingClaim, "aud"),
-            Note::Absent => return Ok(()),
-            Note::Text(text) => accepted(text),
-            Note::Texts(texts) if texts.len() <= self.audience_elements => {
+        let named = match notes.get(ClaimName::Aud) {
+            ClaimValue::Absent if self.audiences.is_some() => return refuse(Reason::MissingClaim, "aud"),
+            ClaimValue::Absent => return Ok(()),
+            ClaimValue::Text(text) => accepted(text),
+            ClaimValue::Texts(texts) if texts.len() <= self.audience_elements => {
                 texts.iter().any(|text| accepted(text))
             }
             _ => return refuse(Reason::InvalidClaim, "aud"),
@@ -159,26 +163,26 @@ impl Policy {
     }
 
     /// RFC 7519 sections 4.1.4 to 4.1.6.
-    fn check_times(&self, notes: &Notes<'_>, now: UnixTime) -> Result<UnixTime, AuthError> {
-        let date = |slot: Slot| match notes.get(slot) {
-            Note::Absent => Ok(None),
-            Note::Date(date) => Ok(Some(*date)),
+    fn check_times(&self, notes: &RegisteredClaims<'_>, now: UnixTime) -> Result<UnixTime, AuthError> {
+        let date = |slot: ClaimName| match notes.get(slot) {
+            ClaimValue::Absent => Ok(None),
+            ClaimValue::Date(date) => Ok(Some(*date)),
             _ => Err(AuthError::new(Reason::InvalidClaim).with_claim(slot.name())),
         };
-        let missing = |slot: Slot| AuthError::new(Reason::MissingClaim).with_claim(slot.name());
-        let (exp, nbf, iat) = (date(Slot::Exp)?, date(Slot::Nbf)?, date(Slot::Iat)?);
-        let exp = exp.ok_or_else(|| missing(Slot::Exp))?;
+        let missing = |slot: ClaimName| AuthError::new(Reason::MissingClaim).with_claim(slot.name());
+        let (exp, nbf, iat) = (date(ClaimName::Exp)?, date(ClaimName::Nbf)?, date(ClaimName::Iat)?);
+        let exp = exp.ok_or_else(|| missing(ClaimName::Exp))?;
         if now >= exp.saturating_add(self.leeway) {
             return Err(AuthError::new(Reason::Expired).with_claim("exp"));
         }
         let latest_start = now.saturating_add(self.leeway);
-        for (slot, start) in [(Slot::Nbf, nbf), (Slot::Iat, iat)] {
+        for (slot, start) in [(ClaimName::Nbf, nbf), (ClaimName::Iat, iat)] {
             if start.is_some_and(|start| start > latest_start) {
                 return Err(AuthError::new(Reason::NotYetValid).with_claim(slot.name()));
             }
         }
         if let Some(max_age) = self.max_age {
-            let iat = iat.ok_or_else(|| missing(Slot::Iat))?;
+            let iat = iat.ok_or_else(|| missing(ClaimName::Iat))?;
             if now >= iat.saturating_add(max_age).saturating_add(self.leeway) {
                 return Err(AuthError::new(Reason::Expired).with_claim("iat"));
             }
@@ -186,17 +190,17 @@ impl Policy {
         Ok(exp)
     }
 
-    fn check_subject(&self, notes: &Notes<'_>) -> Result<(), AuthError> {
-        match (&self.subject, notes.get(Slot::Sub)) {
+    fn check_subject(&self, notes: &RegisteredClaims<'_>) -> Result<(), AuthError> {
+        match (&self.subject, notes.get(ClaimName::Sub)) {
             (None, _) => Ok(()),
-            (Some(subject), Note::Text(text)) if subject == text => Ok(()),
-            (Some(_), Note::Absent) => refuse(Reason::MissingClaim, "sub"),
+            (Some(subject), ClaimValue::Text(text)) if subject == text => Ok(()),
+            (Some(_), ClaimValue::Absent) => refuse(Reason::MissingClaim, "sub"),
             (Some(_), _) => refuse(Reason::InvalidClaim, "sub"),
         }
     }
 
-    fn check_required(&self, notes: &Notes<'_>) -> Result<(), AuthError> {
-        let missing = |name: &str| matches!(notes.find(name), Note::Absent | Note::Null);
+    fn check_required(&self, notes: &RegisteredClaims<'_>) -> Result<(), AuthError> {
+        let missing = |name: &str| matches!(notes.find(name), ClaimValue::Absent | ClaimValue::Null);
         if let Some(name) = self.required.iter().find(|name| missing(name)) {
             return Err(AuthError::new(Reason::MissingClaim).with_claim(name.to_string()));
         }
@@ -208,7 +212,7 @@ impl Policy {
         if let Some(name) = of_kind.iter().find(|name| missing(name)) {
             return refuse(Reason::MissingClaim, name);
         }
-        if self.kind == TokenKind::Rfc9068 && !matches!(notes.get(Slot::ClientId), Note::Text(_)) {
+        if self.kind == TokenKind::Rfc9068 && !matches!(notes.get(ClaimName::ClientId), ClaimValue::Text(_)) {
             return refuse(Reason::InvalidClaim, "client_id");
         }
         Ok(())

@@ -7,18 +7,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Extensions;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
-use super::grants::Grants;
-use super::jwt::Slot;
+use super::permissions::Permissions;
 use crate::error::AuthError;
-use crate::jose::{self, Note, Notes};
-use crate::reason::Reason;
-use crate::time::{Clock, UnixTime};
-use crate::trace;
+use crate::error::Reason;
+use crate::jose::{self, ClaimValue, RegisteredClaims};
+use crate::runtime::trace;
+use crate::runtime::{Clock, UnixTime};
 
 /// Who made the request, by a token that was verified: the registered claims, untyped.
 ///
@@ -31,26 +29,12 @@ pub struct Principal(pub(super) Arc<dyn Verified>);
 /// A verified token of some claims type.
 pub(super) trait Verified: Any + Send + Sync {
     fn registered(&self) -> &Registered;
+
+    /// The name of the claims type.
+    fn claims_type(&self) -> &'static str;
 }
 
 impl Principal {
-    /// The principal of this request.
-    ///
-    /// # Errors
-    /// `missing` if the request is anonymous, `not_configured` if no [`JwtAuthLayer`](crate::JwtAuthLayer) is
-    /// around the handler.
-    pub fn of(extensions: &Extensions) -> Result<Self, AuthError> {
-        Slot::of(extensions).principal().cloned()
-    }
-
-    /// The principal of this request, or `None` if it is anonymous.
-    ///
-    /// # Errors
-    /// `not_configured` if no [`JwtAuthLayer`](crate::JwtAuthLayer) is around the handler.
-    pub fn optional(extensions: &Extensions) -> Result<Option<Self>, AuthError> {
-        Slot::of(extensions).optional_principal().map(Option::<&Self>::cloned)
-    }
-
     /// `iss`: who issued the token. Present whenever the authority names its issuer.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
@@ -192,6 +176,11 @@ impl Principal {
         &self.registered().payload
     }
 
+    #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
+    pub(super) fn claims_type(&self) -> &'static str {
+        self.0.claims_type()
+    }
+
     fn registered(&self) -> &Registered {
         self.0.registered()
     }
@@ -251,44 +240,44 @@ impl Registered {
     /// If the place of the roles holds something else.
     pub(super) fn new(
         payload: &str,
-        notes: &mut Notes<'_>,
-        grants: &Grants,
+        notes: &mut RegisteredClaims<'_>,
+        grants: &Permissions,
         exp: UnixTime,
         verified_at: UnixTime,
         leeway: Duration,
     ) -> Result<Self, AuthError> {
-        let text = |note: Note<'_>| match note {
-            Note::Text(text) => Some(Text::new(&text, payload)),
+        let text = |note: ClaimValue<'_>| match note {
+            ClaimValue::Text(text) => Some(Text::new(&text, payload)),
             _ => None,
         };
-        let date = |note: &Note<'_>| match note {
-            Note::Date(date) => Some(*date),
+        let date = |note: &ClaimValue<'_>| match note {
+            ClaimValue::Date(date) => Some(*date),
             _ => None,
         };
-        let aud = match notes.take(jose::Slot::Aud) {
-            Note::Text(one) => [Text::new(&one, payload)].into_iter().collect(),
-            Note::Texts(several) => several.iter().map(|one| Text::new(one, payload)).collect(),
+        let aud = match notes.take(jose::ClaimName::Aud) {
+            ClaimValue::Text(one) => [Text::new(&one, payload)].into_iter().collect(),
+            ClaimValue::Texts(several) => several.iter().map(|one| Text::new(one, payload)).collect(),
             _ => SmallVec::new(),
         };
-        let scope = match (notes.take(jose::Slot::Scope), notes.take(jose::Slot::Scp)) {
-            (Note::Absent, note) | (note, _) => match note {
-                Note::Text(text) => Scope::Spaced(Text::new(&text, payload)),
-                Note::Texts(texts) => {
+        let scope = match (notes.take(jose::ClaimName::Scope), notes.take(jose::ClaimName::Scp)) {
+            (ClaimValue::Absent, note) | (note, _) => match note {
+                ClaimValue::Text(text) => Scope::Spaced(Text::new(&text, payload)),
+                ClaimValue::Texts(texts) => {
                     Scope::Listed(texts.iter().map(|one| Text::new(one, payload)).collect())
                 }
                 _ => Scope::None,
             },
         };
         Ok(Self {
-            iss: text(notes.take(jose::Slot::Iss)),
-            sub: text(notes.take(jose::Slot::Sub)),
+            iss: text(notes.take(jose::ClaimName::Iss)),
+            sub: text(notes.take(jose::ClaimName::Sub)),
             aud,
-            jti: text(notes.take(jose::Slot::Jti)),
-            client_id: text(notes.take(jose::Slot::ClientId)),
+            jti: text(notes.take(jose::ClaimName::Jti)),
+            client_id: text(notes.take(jose::ClaimName::ClientId)),
             scope,
             exp,
-            nbf: date(notes.get(jose::Slot::Nbf)),
-            iat: date(notes.get(jose::Slot::Iat)),
+            nbf: date(notes.get(jose::ClaimName::Nbf)),
+            iat: date(notes.get(jose::ClaimName::Iat)),
             verified_at,
             leeway,
             roles: grants.roles(payload)?,

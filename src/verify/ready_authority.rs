@@ -6,18 +6,18 @@ use std::time::Duration;
 use super::authority::Authority;
 use super::authority_keys::AuthorityKeys;
 use super::checks::Check;
-use super::demands::Demands;
-use super::grants::{Grants, Pointer};
+use super::claim_rules::ClaimRules;
 use super::issuer_rule::{IssuerRule, TenantIssuer};
+use super::permissions::{Permissions, Pointer};
 use super::policy::{Policy, TokenKind};
 use crate::crypto::Backend;
 use crate::error::ConfigError;
+use crate::jose::Limits;
 use crate::jose::{AlgorithmSet, Family, same_media_type};
 #[cfg(feature = "jwks")]
 use crate::keys::Fetch;
 use crate::keys::PreparedSet;
-use crate::limits::Limits;
-use crate::time::Clock;
+use crate::runtime::Clock;
 
 /// An authority whose settings were found good.
 #[derive(Debug)]
@@ -26,13 +26,13 @@ pub(super) struct ReadyAuthority {
     place: Option<String>,
     pub(super) policy: Policy,
     pub(super) keys: AuthorityKeys,
-    pub(super) grants: Grants,
+    pub(super) grants: Permissions,
     pub(super) checks: Arc<[Check]>,
 }
 
 /// What an authority is made with.
 #[derive(Clone, Copy)]
-pub(super) struct Making<'a> {
+pub(super) struct BuildContext<'a> {
     pub(super) backend: &'a Backend,
     pub(super) limits: &'a Limits,
     #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
@@ -48,8 +48,8 @@ const MAX_LEEWAY: Duration = Duration::from_secs(300);
 
 impl Authority {
     /// Checks the settings and prepares the keys.
-    pub(super) fn build(self, making: &Making<'_>) -> Result<ReadyAuthority, ConfigError> {
-        let Making { backend, limits, earlier, .. } = *making;
+    pub(super) fn build(self, making: &BuildContext<'_>) -> Result<ReadyAuthority, ConfigError> {
+        let BuildContext { backend, limits, earlier, .. } = *making;
         let place = self.keys.place();
         let earlier = earlier.filter(|earlier| place.is_some() && earlier.place == place);
         let source = match earlier {
@@ -145,7 +145,7 @@ impl Authority {
             let remedy = "call .roles_at(\"/path/of/roles\") as well";
             return fail("only_roles", "there is no place of roles to cap".into(), remedy);
         }
-        let demands = Demands::new(self.demands, self.any_of)?;
+        let demands = ClaimRules::new(self.demands, self.any_of)?;
         let mut checks = self.checks;
         if !demands.is_empty() {
             checks.insert(0, Check::sync(move |principal| demands.judge(principal)));
@@ -169,7 +169,7 @@ impl Authority {
                 max_age: self.max_age,
                 audience_elements: limits.audience_elements,
             },
-            grants: Grants {
+            grants: Permissions {
                 roles_at,
                 only_roles: self.only_roles,
                 only_scopes: self.only_scopes.map(Arc::new),

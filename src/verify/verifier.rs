@@ -7,23 +7,23 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::authorities::{Authorities, Chosen};
+use super::authorities::{Authorities, SelectedAuthority};
 use super::authority::Authority;
 use super::builder::VerifierBuilder;
 use super::checks;
+use super::claims_mismatch::ClaimsMismatch;
 use super::jwt::Jwt;
-use super::lacking::{Asked, Lacking};
-use super::misfit::Misfit;
 use super::principal::Registered;
 use super::ready_authority::ReadyAuthority;
-use crate::claims::Claims;
+use super::unresolved::{Resolved, Unresolved};
+use crate::error::Reason;
 use crate::error::{AuthError, ConfigError};
-use crate::jose::{self, Compact, Header, Note, Scratch};
+use crate::jose::Claims;
+use crate::jose::Limits;
+use crate::jose::{self, ClaimValue, Compact, Header, Scratch};
 use crate::keys::NoKey;
-use crate::limits::Limits;
-use crate::now_or_later::NowOrLater;
-use crate::reason::Reason;
-use crate::time::Clock;
+use crate::runtime::Clock;
+use crate::runtime::NowOrLater;
 
 /// A checked set of authorities, ready to verify tokens into the claims type `C`.
 ///
@@ -55,8 +55,8 @@ pub(super) struct Core {
 
 /// How far a token came with what is at hand.
 enum Outcome<'v, C> {
-    Verified(Jwt<C>, Chosen<'v>),
-    Lacking(Lacking<'v>),
+    Verified(Jwt<C>, SelectedAuthority<'v>),
+    Unresolved(Unresolved<'v>),
 }
 
 /// Whose keys count for a token.
@@ -64,7 +64,7 @@ enum Outcome<'v, C> {
 #[allow(clippy::large_enum_variant)]
 enum Choice<'v> {
     Authority {
-        authority: Chosen<'v>,
+        authority: SelectedAuthority<'v>,
         /// Decoded, if that was needed to choose.
         payload: Option<Scratch>,
         /// The token's `iss`, if it chooses among the keys as well.
@@ -95,14 +95,14 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     /// The answer is there at once ([`NowOrLater::now`]) unless keys must be fetched, or an asynchronous check or tenant
     /// is configured. The error is the reason of the refusal.
     pub fn verify(&self, token: &str) -> NowOrLater<Result<Jwt<C>, AuthError>> {
-        self.attempt(token, Asked::Nothing)
+        self.attempt(token, Resolved::Nothing)
     }
 
     /// Verifies with what is at hand; if something lacks, asks for it and begins anew.
-    fn attempt(&self, token: &str, asked: Asked) -> NowOrLater<Result<Jwt<C>, AuthError>> {
+    fn attempt(&self, token: &str, asked: Resolved) -> NowOrLater<Result<Jwt<C>, AuthError>> {
         let lacking = match self.with_keys_at_hand(token) {
             Ok(Outcome::Verified(jwt, authority)) => return self.with_checks(jwt, &authority),
-            Ok(Outcome::Lacking(lacking)) => lacking,
+            Ok(Outcome::Unresolved(lacking)) => lacking,
             Err(refused) => return NowOrLater::ready(Err(refused)),
         };
         let Some(next) = asked.and_now(&lacking) else {
@@ -116,7 +116,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
                 let (verifier, token) = (self.clone(), token.to_owned());
                 NowOrLater::later(async move {
                     // Nothing new: the token is still judged once more, but nobody is asked again.
-                    let next = if answer.await? { next } else { Asked::Everything };
+                    let next = if answer.await? { next } else { Resolved::Everything };
                     verifier.attempt(&token, next).await
                 })
             }
@@ -127,10 +127,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     ///
     /// A token may cause a fetch only if all else about it looks right: who invents a `kid` has to know the issuer, the
     /// audience and the time as well. Nothing of it is believed here, it can only be refused.
-    fn ask_for(&self, lacking: &Lacking<'_>, token: &str) -> NowOrLater<Result<bool, AuthError>> {
+    fn ask_for(&self, lacking: &Unresolved<'_>, token: &str) -> NowOrLater<Result<bool, AuthError>> {
         let (authority, seen) = match lacking {
-            Lacking::Tenant(issuer) => return self.core.authorities.ask_for(issuer),
-            Lacking::Key(authority, seen) => (authority, *seen),
+            Unresolved::Tenant(issuer) => return self.core.authorities.ask_for(issuer),
+            Unresolved::Key(authority, seen) => (authority, *seen),
         };
         let source = authority.keys.source();
         if source.is_remote()
@@ -179,14 +179,14 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let algorithm = header.alg.ok_or(Reason::AlgorithmNotAllowed)?;
         let (authority, payload, issuer) = match self.choose_authority(compact.payload)? {
             Choice::Authority { authority, payload, issuer } => (authority, payload, issuer),
-            Choice::NotAtHand(issuer) => return Ok(Outcome::Lacking(Lacking::Tenant(issuer))),
+            Choice::NotAtHand(issuer) => return Ok(Outcome::Unresolved(Unresolved::Tenant(issuer))),
         };
         authority.policy.check_typ(header.typ.as_deref())?;
 
         let keys = authority.keys.load();
         if !keys.algorithms.contains(algorithm) {
             return match authority.keys.may_come(algorithm) {
-                true => Ok(Outcome::Lacking(Lacking::Key(authority, keys.generation))),
+                true => Ok(Outcome::Unresolved(Unresolved::Key(authority, keys.generation))),
                 false if keys.algorithms.is_empty() && !authority.keys.source().is_remote() => {
                     Err(Reason::KeysUnavailable.into())
                 }
@@ -196,7 +196,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let owner = issuer.as_deref().and_then(|issuer| authority.policy.issuer.owner(issuer));
         let candidates = match keys.candidates(header.kid.as_deref(), algorithm, limits.keys_tried, owner) {
             Ok(candidates) => candidates,
-            Err(NoKey::Unknown) => return Ok(Outcome::Lacking(Lacking::Key(authority, keys.generation))),
+            Err(NoKey::Unknown) => {
+                return Ok(Outcome::Unresolved(Unresolved::Key(authority, keys.generation)));
+            }
             Err(NoKey::Ambiguous) => return Err(Reason::UnknownKey.into()),
         };
         if !candidates.iter().any(|key| key.fits(compact.signature)) {
@@ -224,7 +226,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let only = authorities.only();
         if let Some(only) = only.filter(|only| !only.policy.issuer.shares_keys()) {
             return Ok(Choice::Authority {
-                authority: Chosen::Configured(only),
+                authority: SelectedAuthority::Configured(only),
                 payload: None,
                 issuer: None,
             });
@@ -233,9 +235,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let (authority, issuer) = {
             let text = self.text_of(&payload)?;
             let notes = jose::skim(text, &[]).map_err(|_| Reason::MalformedToken)?;
-            let issuer = match notes.get(jose::Slot::Iss) {
-                Note::Text(issuer) => issuer.as_ref(),
-                Note::Absent => return Err(AuthError::new(Reason::MissingClaim).with_claim("iss")),
+            let issuer = match notes.get(jose::ClaimName::Iss) {
+                ClaimValue::Text(issuer) => issuer.as_ref(),
+                ClaimValue::Absent => return Err(AuthError::new(Reason::MissingClaim).with_claim("iss")),
                 _ => return Err(AuthError::new(Reason::InvalidClaim).with_claim("iss")),
             };
             let Some(authority) = authorities.of(issuer) else {
@@ -262,7 +264,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         // A verdict of the policy says more than "does not fit the type", so it comes first.
         let now = self.core.clock.now();
         let exp = authority.policy.check_claims(&notes, now)?;
-        let claims = claims.map_err(|error| Misfit::of(&error).refuse())?;
+        let claims = claims.map_err(|error| ClaimsMismatch::of(&error).refuse())?;
         let leeway = authority.policy.leeway;
         let registered = Registered::new(text, &mut notes, &authority.grants, exp, now, leeway)?;
         Ok(Jwt::of_verified(claims, registered))

@@ -4,7 +4,7 @@ use super::tenants::KnownTenants;
 use super::verifier::Verifier;
 use crate::error::ConfigError;
 use crate::keys::{KeyHealth, KeySource, Unavailable};
-use crate::now_or_later::NowOrLater;
+use crate::runtime::NowOrLater;
 
 impl<C> Verifier<C> {
     /// Fetches the keys of all configured authorities that have none yet, to fail at start rather than at the first request.

@@ -9,9 +9,9 @@ use super::state::{KNOWN_BEFORE, Schedule};
 use super::{Inner, KeyRing, Snapshot, keep_up};
 use crate::error::ConfigError;
 use crate::jose::{Algorithm, Family};
-use crate::key_store::KeyStore;
 use crate::keys::{KeySet, Published};
-use crate::time::{Clock, SystemClock};
+use crate::runtime::{Clock, SystemClock};
+use crate::store::KeyStore;
 
 /// How often the store is read.
 const READ_EVERY: Duration = Duration::from_secs(60);

@@ -7,10 +7,10 @@ use zeroize::Zeroizing;
 use super::state::{Private, Ring, RingKey};
 use crate::issuer::signing_key::SigningKey;
 use crate::jose::Algorithm;
-use crate::key_store::KeyDocument;
 use crate::keys::{Key, KeySet};
-use crate::store_error::StoreError;
-use crate::time::UnixTime;
+use crate::runtime::UnixTime;
+use crate::store::KeyDocument;
+use crate::store::StoreError;
 
 const FORMAT: &str = "tower-jwt-auth key ring 1";
 

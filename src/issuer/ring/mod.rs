@@ -12,18 +12,19 @@ use arc_swap::ArcSwap;
 
 pub use self::builder::KeyRingBuilder;
 pub use self::state::KeyState;
+pub(super) use self::state::MAX_TOKEN_LIFETIME;
+pub(crate) use self::state::PUBLISHED_MAX_AGE;
 use self::state::{KNOWN_BEFORE, Outcome, Private, Ring, Schedule};
-pub(super) use self::state::{MAX_TOKEN_LIFETIME, PUBLISHED_MAX_AGE};
 use super::error::{Problem, SignError};
 use super::signing_key::SigningKey;
-use crate::crash;
 use crate::error::ConfigError;
 use crate::jose::Algorithm;
-use crate::key_store::KeyStore;
 use crate::keys::{KeySet, Published};
-use crate::store_error::StoreError;
-use crate::time::{Clock, UnixTime};
-use crate::trace;
+use crate::runtime::crash_point;
+use crate::runtime::trace;
+use crate::runtime::{Clock, UnixTime};
+use crate::store::KeyStore;
+use crate::store::StoreError;
 
 /// How often a change that others get in the way of is tried.
 const ATTEMPTS: usize = 32;
@@ -223,7 +224,7 @@ impl KeyRing {
         for _ in 0..ATTEMPTS {
             let now = clock.now();
             let before = store.load().await?;
-            crash::point("ring read");
+            crash_point::reach("ring read");
             let mut ring = match &before {
                 Some(document) => document::read(document)?,
                 None if current.load().ring.keys.is_empty() => Ring::default(),
@@ -249,9 +250,9 @@ impl KeyRing {
             };
             ring.revision += 1;
             let after = document::write(&ring)?;
-            crash::point("ring changed");
+            crash_point::reach("ring changed");
             if store.compare_and_swap(before, after).await? {
-                crash::point("ring written");
+                crash_point::reach("ring written");
                 self.adopt(ring, now);
                 return Ok(answer);
             }

@@ -10,7 +10,7 @@ use crate::crypto::JwkText;
 use crate::issuer::signing_key::SigningKey;
 use crate::jose::Algorithm;
 use crate::keys::KeySet;
-use crate::time::UnixTime;
+use crate::runtime::UnixTime;
 
 /// The longest that an issuer lets a token live.
 pub(crate) const MAX_TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 3600);

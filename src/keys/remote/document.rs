@@ -10,7 +10,10 @@ use serde::de::IgnoredAny;
 
 use crate::error::ConfigError;
 use crate::keys::KeySet;
-use crate::time::UnixTime;
+use crate::runtime::UnixTime;
+
+pub(super) const MAX_KEYS: usize = 100;
+const ERROR_CHARS: usize = 500;
 
 /// Why nothing could be learnt from an answer.
 #[derive(Debug)]
@@ -157,6 +160,11 @@ pub(super) fn check_url(url: &str, http_on_loopback: bool) -> Result<(), ConfigE
         )),
         _ => Err(refused("is not https", "who is on the way could send keys of their own; use https")),
     }
+}
+
+/// The text of an error, not longer than a log should have it.
+pub(super) fn short(why: &str) -> String {
+    why.chars().take(ERROR_CHARS).collect()
 }
 
 #[cfg(test)]

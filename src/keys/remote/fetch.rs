@@ -6,7 +6,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::Response;
 
-use crate::now_or_later::NowOrLater;
+use crate::runtime::NowOrLater;
 
 /// Gets a document over the network: the seam for a client, proxy, certificate authority or header of your own.
 ///

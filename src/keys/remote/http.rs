@@ -6,7 +6,7 @@ use http::Response;
 use super::fetch::{Fetch, FetchError};
 use super::guard::{PublicOnly, check_literal};
 use crate::error::ConfigError;
-use crate::now_or_later::NowOrLater;
+use crate::runtime::NowOrLater;
 
 /// Fetches with `reqwest` and rustls (feature `jwks`): no redirects, the system's certificate authorities, the proxy
 /// that the environment names.

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::document::check_url;
+use super::endpoint::KeyEndpoint;
 use super::fetch::Fetch;
 use super::http::HttpFetch;
-use super::kept::Kept;
+use super::persisted::PersistedKeys;
 use super::source::Remote;
 use super::state::Bounds;
 use crate::error::ConfigError;
-use crate::key_store::KeyStore;
 use crate::keys::KeySource;
-use crate::time::Clock;
+use crate::runtime::Clock;
+use crate::store::KeyStore;
 
 /// Where the keys of an authority are, and how they are fetched (feature `jwks`).
 ///
@@ -41,15 +42,6 @@ pub struct RemoteKeys {
     fetch_time: Duration,
     wait: Duration,
     store: Option<Arc<dyn KeyStore>>,
-}
-
-/// How the URL leads to the keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// It is that of the JWK set.
-    Directly,
-    /// It is the issuer, whose discovery document names that of the JWK set.
-    ByDiscovery,
 }
 
 impl RemoteKeys {
@@ -156,12 +148,12 @@ impl RemoteKeys {
     /// The source, which fetches by `fetch` unless a way was set.
     pub(crate) fn into_source(
         self,
-        found: Found,
+        found: KeyEndpoint,
         fetch: Option<&Arc<dyn Fetch>>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Arc<dyn KeySource>, ConfigError> {
         check_url(&self.url, self.http_on_loopback)?;
-        if found == Found::ByDiscovery && self.url.contains("/.well-known/") {
+        if found == KeyEndpoint::Discovery && self.url.contains("/.well-known/") {
             let remedy = "give the issuer alone, what stands before /.well-known/";
             return Err(ConfigError::new(
                 "url",
@@ -169,7 +161,7 @@ impl RemoteKeys {
                 remedy,
             ));
         }
-        if found == Found::ByDiscovery && self.url.contains('?') {
+        if found == KeyEndpoint::Discovery && self.url.contains('?') {
             let remedy = "an issuer has none (OpenID Connect Discovery section 3)";
             return Err(ConfigError::new("url", format!("{:?} has a query", self.url), remedy));
         }
@@ -196,7 +188,7 @@ impl RemoteKeys {
             (None, Some(fetch)) => Arc::clone(fetch),
             (None, None) => Arc::new(HttpFetch::new()?),
         };
-        let kept = self.store.map(|store| Kept::new(store, self.url.clone(), found));
+        let kept = self.store.map(|store| PersistedKeys::new(store, self.url.clone(), found));
         Ok(Arc::new(Remote::new(super::source::Settings {
             url: self.url,
             found,

@@ -2,11 +2,11 @@
 //! that plays threads in every order it can think of.
 
 #[cfg(all(test, shuttle))]
-pub(super) mod played;
+pub(super) mod simulated;
 
 #[cfg(not(all(test, shuttle)))]
 pub(super) use {
-    crate::time::Stopwatch,
+    crate::runtime::Stopwatch,
     getrandom::fill as fill_random,
     std::sync::{Mutex, MutexGuard, atomic},
     tokio::{runtime::Handle, task::AbortHandle, time::timeout},
@@ -14,7 +14,11 @@ pub(super) use {
 
 #[cfg(all(test, shuttle))]
 pub(super) use {
-    played::{Handle, Stopwatch, fill_random, timeout},
     shuttle::future::AbortHandle,
     shuttle::sync::{Mutex, MutexGuard, atomic},
+    simulated::{Handle, Stopwatch, fill_random, timeout},
 };
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
-use crate::reason::Reason;
+use crate::error::Reason;
 
 /// Finds the bearer token; `None` if the request carries no bearer credential.
 ///

@@ -3,16 +3,15 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use cookie::SameSite;
-use http::header::COOKIE;
+use cookie::{Cookie, CookieBuilder, Expiration, SameSite, time};
+use http::header::{COOKIE, InvalidHeaderValue};
 use http::{HeaderMap, HeaderValue};
 
 use super::authorization::{is_token_char, is_token68};
 use super::csrf::Csrf;
-use super::token_cookie::{TokenCookie, removal};
-use super::{Found, RequestHead};
-use crate::error::{AuthError, ConfigError};
-use crate::reason::Reason;
+use super::{Credential, RequestHead};
+use crate::error::{ConfigError, Reason};
+use crate::layer::answer::Refused;
 
 pub(super) struct CookieSource {
     name: String,
@@ -36,21 +35,24 @@ impl CookieSource {
         Ok(Self { name, csrf, clear })
     }
 
-    pub(super) fn of(cookie: &TokenCookie, csrf: Csrf) -> Self {
-        Self { name: cookie.name().to_owned(), csrf, clear: cookie.clear() }
+    /// With a removal of one's own, for a cookie of another path.
+    pub(super) fn with_removal(name: String, csrf: Csrf, clear: HeaderValue) -> Self {
+        Self { name, csrf, clear }
     }
 
-    pub(super) fn find<'r>(&self, request: &RequestHead<'r>) -> Result<Option<Found<'r>>, AuthError> {
+    pub(super) fn find<'r>(&self, request: &RequestHead<'r>) -> Result<Option<Credential<'r>>, Refused> {
         let token = match values(request.headers(), &self.name).as_slice() {
             [] => return Ok(None),
             [one] => readable(one),
             // Another path or domain has set the same name: there is no telling whose token is whose.
             _ => return Err(Reason::MalformedRequest.into()),
         };
-        let token =
-            token.ok_or_else(|| AuthError::new(Reason::MalformedRequest).with_cookie(self.clear.clone()))?;
+        let token = token.ok_or_else(|| Refused {
+            error: Reason::MalformedRequest.into(),
+            set_cookie: Some(self.clear.clone()),
+        })?;
         let clear_cookie = Some(self.clear.clone());
-        Ok(Some(Found { token: Cow::Borrowed(token), clear_cookie, elsewhere: true }))
+        Ok(Some(Credential { token: Cow::Borrowed(token), clear_cookie, elsewhere: true }))
     }
 
     /// # Errors
@@ -105,6 +107,33 @@ fn value_of<'c>(cookie: &'c [u8], name: &str) -> Option<&'c [u8]> {
 /// What stands between the semicolons of a line, whatever it is.
 fn cookies(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     line.as_bytes().split(|byte| *byte == b';').map(<[u8]>::trim_ascii)
+}
+
+/// The value of a `Set-Cookie` header that removes the cookie of this name and path.
+///
+/// # Errors
+/// If name or path cannot stand in a header.
+pub(super) fn removal(
+    name: &str,
+    path: &str,
+    same_site: SameSite,
+) -> Result<HeaderValue, InvalidHeaderValue> {
+    let long_ago = Expiration::from(time::OffsetDateTime::UNIX_EPOCH);
+    header_value(protected(name, "", path, same_site).max_age(time::Duration::ZERO).expires(long_ago))
+}
+
+/// A cookie with the attributes that every cookie with a token has.
+pub(super) fn protected<'c>(
+    name: &'c str,
+    value: &'c str,
+    path: &'c str,
+    same_site: SameSite,
+) -> CookieBuilder<'c> {
+    Cookie::build((name, value)).path(path).secure(true).http_only(true).same_site(same_site)
+}
+
+pub(super) fn header_value(cookie: CookieBuilder<'_>) -> Result<HeaderValue, InvalidHeaderValue> {
+    HeaderValue::try_from(cookie.build().to_string())
 }
 
 impl fmt::Debug for CookieSource {

@@ -22,8 +22,8 @@ pub use self::csrf::Csrf;
 pub use self::query::redacted_uri;
 #[cfg(feature = "cookie")]
 pub use self::token_cookie::TokenCookie;
-use crate::error::{AuthError, ConfigError};
-use crate::reason::Reason;
+use crate::error::{AuthError, ConfigError, Reason};
+use crate::layer::answer::Refused;
 
 /// Where a layer looks for the token: the `Authorization` header unless told otherwise.
 ///
@@ -70,9 +70,9 @@ pub struct RequestHead<'r> {
 }
 
 /// A token that was found, and what goes with it.
-pub(super) struct Found<'r> {
+pub(super) struct Credential<'r> {
     pub(super) token: Cow<'r, str>,
-    /// Told to the browser if the token is refused, so that a stale cookie does not lock its user out.
+    /// The `Set-Cookie` that removes a stale token, so that it does not lock its user out.
     pub(super) clear_cookie: Option<HeaderValue>,
     /// Not in `Authorization`, so that caches do not know that the answer is for one user.
     pub(super) elsewhere: bool,
@@ -172,7 +172,7 @@ impl TokenSource {
         Self(Kind::Own(Arc::new(find)))
     }
 
-    fn find<'r>(&self, request: &RequestHead<'r>) -> Result<Option<Found<'r>>, AuthError> {
+    fn find<'r>(&self, request: &RequestHead<'r>) -> Result<Option<Credential<'r>>, Refused> {
         let token = match &self.0 {
             Kind::Bearer => authorization::token(request.headers)?.map(Cow::Borrowed),
             Kind::Header { name, prefix } => {
@@ -184,7 +184,11 @@ impl TokenSource {
             Kind::WebSocket(prefix) => websocket::token(request, prefix)?.map(Cow::Owned),
             Kind::Own(find) => find(request)?.map(Cow::Owned),
         };
-        Ok(token.map(|token| Found { token, clear_cookie: None, elsewhere: !matches!(self.0, Kind::Bearer) }))
+        Ok(token.map(|token| Credential {
+            token,
+            clear_cookie: None,
+            elsewhere: !matches!(self.0, Kind::Bearer),
+        }))
     }
 
     /// The header that this source reads, unless that is `Authorization`, which caches know. A sub-protocol is read in
@@ -249,7 +253,7 @@ impl fmt::Debug for TokenSource {
 pub(super) fn find<'r>(
     sources: &[TokenSource],
     request: &RequestHead<'r>,
-) -> Result<Option<Found<'r>>, AuthError> {
+) -> Result<Option<Credential<'r>>, Refused> {
     let mut found = None;
     for source in sources {
         if let Some(one) = source.find(request)? {

@@ -4,7 +4,7 @@ use http::Uri;
 use http::uri::PathAndQuery;
 
 use super::authorization::is_token68;
-use crate::reason::Reason;
+use crate::error::Reason;
 
 /// The value of the parameter `name`, which may stand once. Names are compared after decoding, so that no other
 /// spelling of the same name goes by.

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use cookie::{Cookie, CookieBuilder, Expiration, SameSite, time};
-use http::header::InvalidHeaderValue;
+use cookie::{SameSite, time};
 use http::{HeaderMap, HeaderValue};
 
 use super::authorization::{is_token_char, is_token68};
-use super::cookie::{CookieSource, only_token};
+use super::cookie::{CookieSource, header_value, only_token, protected, removal};
 use super::csrf::Csrf;
 use super::{Kind, TokenSource};
 use crate::error::ConfigError;
@@ -111,7 +110,7 @@ impl TokenCookie {
     /// [`TokenSource::cookie`] for the rest.
     #[must_use]
     pub fn source(&self, csrf: Csrf) -> TokenSource {
-        TokenSource(Kind::Cookie(CookieSource::of(self, csrf).into()))
+        TokenSource(Kind::Cookie(CookieSource::with_removal(self.name.clone(), csrf, self.clear()).into()))
     }
 
     /// The token in the cookie of a request, where no layer reads it: a refresh token, at the routes that refresh and log
@@ -177,26 +176,4 @@ impl TokenCookie {
         // Name and path were checked, so this is never empty; browsers would pass over it if it were.
         removal(&self.name, &self.path, self.same_site).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
-}
-
-/// The value of a `Set-Cookie` header that removes the cookie of this name and path.
-///
-/// # Errors
-/// If name or path cannot stand in a header.
-pub(super) fn removal(
-    name: &str,
-    path: &str,
-    same_site: SameSite,
-) -> Result<HeaderValue, InvalidHeaderValue> {
-    let long_ago = Expiration::from(time::OffsetDateTime::UNIX_EPOCH);
-    header_value(protected(name, "", path, same_site).max_age(time::Duration::ZERO).expires(long_ago))
-}
-
-/// A cookie with the attributes that every cookie with a token has.
-fn protected<'c>(name: &'c str, value: &'c str, path: &'c str, same_site: SameSite) -> CookieBuilder<'c> {
-    Cookie::build((name, value)).path(path).secure(true).http_only(true).same_site(same_site)
-}
-
-fn header_value(cookie: CookieBuilder<'_>) -> Result<HeaderValue, InvalidHeaderValue> {
-    HeaderValue::try_from(cookie.build().to_string())
 }

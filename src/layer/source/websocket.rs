@@ -6,8 +6,8 @@ use http::{HeaderMap, HeaderValue};
 use super::RequestHead;
 use super::authorization::{is_token_char, is_token68};
 use crate::error::ConfigError;
+use crate::error::Reason;
 use crate::jose;
-use crate::reason::Reason;
 
 pub(super) fn checked_prefix(prefix: String) -> Result<String, ConfigError> {
     if !prefix.is_empty() && prefix.bytes().all(is_token_char) {

@@ -12,16 +12,16 @@ use tokio::sync::watch;
 use super::table::{Instant, Table, Tenant, millis};
 use super::{Resolve, Tenants};
 use crate::crypto::Backend;
+use crate::error::Reason;
 use crate::error::{AuthError, ConfigError};
+use crate::jose::Limits;
 #[cfg(feature = "jwks")]
 use crate::keys::{Fetch, HttpFetch};
-use crate::limits::Limits;
-use crate::now_or_later::NowOrLater;
-use crate::reason::Reason;
-use crate::time::{Clock, Stopwatch};
-use crate::trace;
+use crate::runtime::NowOrLater;
+use crate::runtime::trace;
+use crate::runtime::{Clock, Stopwatch};
 use crate::verify::authority::Authority;
-use crate::verify::ready_authority::Making;
+use crate::verify::ready_authority::BuildContext;
 
 /// Questions about new issuers at one time. Those that are known already have no part in it, so that a flood of invented
 /// issuers leaves them alone.
@@ -172,7 +172,7 @@ impl KnownTenants {
     fn make(&self, issuer: &Arc<str>, authority: Authority, now: Instant) -> Result<Tenant, ConfigError> {
         let authority = authority.for_issuer(issuer)?;
         let earlier = self.table.read().unwrap_or_else(PoisonError::into_inner).get(issuer).cloned();
-        let authority = authority.build(&Making {
+        let authority = authority.build(&BuildContext {
             backend: &self.backend,
             limits: &self.limits,
             clock: &self.clock,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::authority::Authority;
 use crate::error::ConfigError;
-use crate::now_or_later::NowOrLater;
+use crate::runtime::NowOrLater;
 
 pub(super) use self::known::KnownTenants;
 pub(super) use self::table::Tenant;

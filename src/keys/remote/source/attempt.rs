@@ -1,12 +1,12 @@
 //! One attempt: the keys of an earlier process first, if there are none; then the fetch; and what is kept of it when.
 
 use super::super::document::Failure;
-use super::super::kept::Restored;
+use super::super::persisted::Restored;
 use super::super::sync::atomic::Ordering;
-use super::super::sync::timeout;
-use super::{Fetched, Inner, Settings, lock, millis};
+use super::super::sync::{lock, timeout};
+use super::{Fetched, Inner, Settings, millis};
 use crate::keys::KeySet;
-use crate::trace;
+use crate::runtime::trace;
 
 impl Inner {
     /// One attempt, from its beginning to what all are told of its end.

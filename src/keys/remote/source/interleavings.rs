@@ -18,13 +18,13 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler, Schedule, Scheduler, Tas
 use shuttle::{Config, Runner, thread};
 
 use super::{Inner, Remote, Settings, millis};
+use crate::keys::remote::endpoint::KeyEndpoint;
 use crate::keys::remote::fetch::{Fetch, FetchError};
-use crate::keys::remote::settings::Found;
 use crate::keys::remote::state::{Bounds, State};
-use crate::keys::remote::sync::played::{be, next, now, reset, sleep};
+use crate::keys::remote::sync::simulated::{be, next, now, reset, sleep};
 use crate::keys::{KeySet, KeySource};
-use crate::now_or_later::NowOrLater;
-use crate::time::SystemClock;
+use crate::runtime::NowOrLater;
+use crate::runtime::SystemClock;
 
 const PATIENCE: Duration = Duration::from_secs(2);
 const COOLDOWN: Duration = Duration::from_secs(10);
@@ -252,7 +252,7 @@ fn agrees(source: &Inner) {
 fn settings(provider: &Arc<Provider>) -> Settings {
     Settings {
         url: "https://id.example.com/keys".to_owned(),
-        found: Found::Directly,
+        found: KeyEndpoint::JwkSet,
         fetch: Arc::new(Asking(Arc::clone(provider))),
         http_on_loopback: false,
         bounds: Bounds { cooldown: COOLDOWN, stale: Duration::from_secs(3600), lifetime: Bounds::LIFETIME },

@@ -1,0 +1,184 @@
+//! What the policy needs to know of a payload, noted while the user's type reads it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+use smallvec::SmallVec;
+
+use crate::runtime::UnixTime;
+
+macro_rules! slots {
+    ($($variant:ident = $name:literal),+ $(,)?) => {
+        /// A claim that the policy or the principal reads.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum ClaimName { $($variant),+ }
+
+        impl ClaimName {
+            const COUNT: usize = [$(Self::$variant),+].len();
+
+            pub(crate) const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            pub(crate) fn of(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+slots! {
+    Iss = "iss",
+    Sub = "sub",
+    Aud = "aud",
+    Exp = "exp",
+    Nbf = "nbf",
+    Iat = "iat",
+    Jti = "jti",
+    Typ = "typ",
+    Type = "type",
+    TokenType = "token_type",
+    TokenUse = "token_use",
+    Cnf = "cnf",
+    AtHash = "at_hash",
+    CHash = "c_hash",
+    Events = "events",
+    Scope = "scope",
+    Scp = "scp",
+    ClientId = "client_id",
+}
+
+/// The value of one claim, as far as the policy cares.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum ClaimValue<'p> {
+    #[default]
+    Absent,
+    Null,
+    /// A number that is a date between 1970 and 9999.
+    Date(UnixTime),
+    Text(Cow<'p, str>),
+    Texts(SmallVec<[Cow<'p, str>; 2]>),
+    /// Any other value.
+    Other,
+    /// A value that went by without being seen; [`skim`](super::skim) looks again.
+    Unseen,
+}
+
+impl<'p> ClaimValue<'p> {
+    pub(crate) fn of_integer(value: u64) -> Self {
+        UnixTime::from_integer(value).map_or(Self::Other, Self::Date)
+    }
+
+    pub(crate) fn of_float(value: f64) -> Self {
+        UnixTime::from_float(value).map_or(Self::Other, Self::Date)
+    }
+
+    /// Reads a value from its JSON text. Works whatever the features of `serde_json`.
+    pub(crate) fn of_raw(raw: &'p RawValue) -> Self {
+        #[derive(serde::Deserialize)]
+        struct Borrowed<'p>(#[serde(borrow)] Cow<'p, str>);
+
+        let text = raw.get();
+        let read = match text.as_bytes().first() {
+            Some(b'"') => serde_json::from_str(text).ok().map(|Borrowed(text)| Self::Text(text)),
+            Some(b'[') => serde_json::from_str::<SmallTexts<'_>>(text).ok().map(|texts| Self::Texts(texts.0)),
+            Some(b'-' | b'0'..=b'9') => serde_json::from_str(text).ok().map(Self::Date),
+            Some(b'n') => Some(Self::Null),
+            _ => None,
+        };
+        read.unwrap_or(Self::Other)
+    }
+
+    pub(crate) const fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
+struct SmallTexts<'p>(SmallVec<[Cow<'p, str>; 2]>);
+
+impl<'de> serde::Deserialize<'de> for SmallTexts<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Strings;
+
+        impl<'de> serde::de::Visitor<'de> for Strings {
+            type Value = SmallTexts<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an array of strings")
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut texts = SmallVec::new();
+                while let Some(text) = seq.next_element_seed(super::member_names::Name)? {
+                    texts.push(text);
+                }
+                Ok(SmallTexts(texts))
+            }
+        }
+
+        deserializer.deserialize_seq(Strings)
+    }
+}
+
+/// The notes of one payload.
+#[derive(Debug)]
+pub(crate) struct RegisteredClaims<'p> {
+    registered: [ClaimValue<'p>; ClaimName::COUNT],
+    /// One for each name in `required` that has no slot of its own.
+    further: SmallVec<[ClaimValue<'p>; 2]>,
+    required: &'p [Arc<str>],
+}
+
+/// Where a claim's note is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    Registered(ClaimName),
+    Further(usize),
+}
+
+impl<'p> RegisteredClaims<'p> {
+    pub(crate) fn new(required: &'p [Arc<str>]) -> Self {
+        Self {
+            registered: [const { ClaimValue::Absent }; ClaimName::COUNT],
+            further: SmallVec::from_elem(ClaimValue::Absent, required.len()),
+            required,
+        }
+    }
+
+    pub(crate) fn place_of(&self, name: &str) -> Option<Place> {
+        ClaimName::of(name)
+            .map(Place::Registered)
+            .or_else(|| self.required.iter().position(|known| **known == *name).map(Place::Further))
+    }
+
+    pub(crate) fn at(&mut self, place: Place) -> Option<&mut ClaimValue<'p>> {
+        match place {
+            Place::Registered(slot) => self.registered.get_mut(slot as usize),
+            Place::Further(index) => self.further.get_mut(index),
+        }
+    }
+
+    /// The note of a claim that has a slot.
+    pub(crate) fn get(&self, slot: ClaimName) -> &ClaimValue<'p> {
+        self.registered.get(slot as usize).unwrap_or(&ClaimValue::Absent)
+    }
+
+    pub(crate) fn take(&mut self, slot: ClaimName) -> ClaimValue<'p> {
+        self.at(Place::Registered(slot)).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// The note of any claim that is registered or required.
+    pub(crate) fn find(&self, name: &str) -> &ClaimValue<'p> {
+        match self.place_of(name) {
+            Some(Place::Registered(slot)) => self.get(slot),
+            Some(Place::Further(index)) => self.further.get(index).unwrap_or(&ClaimValue::Absent),
+            None => &ClaimValue::Absent,
+        }
+    }
+
+    /// Whether something went by unseen.
+    pub(crate) fn has_gaps(&self) -> bool {
+        self.registered.iter().chain(&self.further).any(|note| *note == ClaimValue::Unseen)
+    }
+}

@@ -1,0 +1,13 @@
+//! What every room stands on: time, waiting, events. Nothing in here knows of tokens.
+
+#[cfg(any(feature = "issuer", feature = "jwks"))]
+pub(crate) mod crash_point;
+pub(crate) mod deadline;
+mod now_or_later;
+mod time;
+pub(crate) mod trace;
+
+pub use now_or_later::NowOrLater;
+#[cfg(feature = "jwks")]
+pub(crate) use time::Stopwatch;
+pub use time::{Clock, SystemClock, UnixTime};
