@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let authorities: [Authority; 2] = [
         provider.authority(),
         // A policy of its own: services have no user, but they must say which one they are.
-        internal.authority().require("client_id"),
+        internal.authority().required_claim("client_id"),
     ];
     let verifier = Verifier::<Claims>::new(authorities)?;
     let app = Router::new().route("/whoami", get(whoami)).layer(JwtAuthLayer::new(verifier.clone()));

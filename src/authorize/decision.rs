@@ -30,6 +30,8 @@ impl Require {
     /// Whether this caller, who may be anonymous, satisfies the policy.
     pub(super) fn decide_for(&self, principal: Option<&Principal>) -> NowOrLater<Result<(), AuthError>> {
         match judge(self, principal) {
+            // A token is what an anonymous caller lacks first, whatever else the policy requires.
+            Some(Err(_)) if principal.is_none() => NowOrLater::ready(Err(AuthError::new(Reason::Missing))),
             Some(judged) => NowOrLater::ready(judged.map_err(|no| told(self, no))),
             None => {
                 let policy = self.clone();
@@ -52,13 +54,13 @@ fn judge(policy: &Require, caller: Option<&Principal>) -> Option<Judged> {
         (Rule::Anyone, _) => Ok(()),
         (Rule::All(policies), _) => return judge_all(policies, caller),
         (Rule::Any(policies), _) => return judge_any(policies, caller),
-        (Rule::Not(policy), _) => inverted(judge(policy, caller)?),
-        (Rule::Broken(_error), _) => {
+        (Rule::Not(policy), Some(_)) => inverted(judge(policy, caller)?),
+        // No answer to any other question: `not` must not make a yes of it.
+        (_, None) => Err(undecided(AuthError::new(Reason::Missing))),
+        (Rule::Broken(_error), Some(_)) => {
             trace::error!(error = %_error, "a policy is written wrong, so it lets nobody pass");
             Err(undecided(AuthError::new(Reason::NotConfigured)))
         }
-        // No answer to any other question: `not` must not make a yes of it.
-        (_, None) => Err(undecided(AuthError::new(Reason::Missing))),
         (rule, Some(principal)) => return judge_token(rule, principal),
     })
 }

@@ -1,5 +1,6 @@
 //! Authorization: policies as values, and the layers that enforce them on a verified token.
 
+mod check;
 mod decision;
 mod methods;
 mod require;

@@ -1,5 +1,6 @@
 //! Policies as values.
 
+use std::any::TypeId;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -49,6 +50,7 @@ pub(super) enum Rule {
     Issuer(String),
     That {
         claims: &'static str,
+        type_id: TypeId,
         holds: Box<Predicate>,
     },
     MaxAuthAge(Duration),
@@ -150,7 +152,7 @@ impl Require {
     {
         let claims = std::any::type_name::<C>();
         let holds = move |principal: &Principal| Jwt::<C>::from_principal(principal).map(|jwt| holds(&jwt));
-        Self::of(Rule::That { claims, holds: Box::new(holds) })
+        Self::of(Rule::That { claims, type_id: TypeId::of::<C>(), holds: Box::new(holds) })
     }
 
     /// An authentication (`auth_time`) of at most this age when the token was verified (RFC 9470).

@@ -20,7 +20,7 @@ use std::fmt;
 /// let problems: Vec<_> = error.problems().iter().map(|problem| (problem.setting(), problem.kind())).collect();
 /// assert_eq!(
 ///     problems,
-///     [("leeway", ConfigProblemKind::OutOfBounds), ("audience", ConfigProblemKind::Missing)]
+///     [("audience", ConfigProblemKind::Missing), ("leeway", ConfigProblemKind::OutOfBounds)]
 /// );
 /// # Ok(()) }
 /// ```
@@ -173,6 +173,11 @@ impl Problems {
     /// The value, or `None` once its mistake was noted.
     pub(crate) fn take<T>(&mut self, result: Result<T, ConfigError>) -> Option<T> {
         result.map_err(|error| self.add(error)).ok()
+    }
+
+    /// All mistakes. Called after one was added.
+    pub(crate) fn into_error(self) -> ConfigError {
+        self.0.unwrap_or_else(ConfigError::no_backend)
     }
 
     /// # Errors

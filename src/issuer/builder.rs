@@ -8,7 +8,7 @@ use super::issuer::{Issuer, Keys, Settings};
 use super::payload::{Own, OwnSet};
 use super::ring::{KeyRing, MAX_TOKEN_LIFETIME};
 use super::signer::Signer;
-use crate::error::ConfigError;
+use crate::error::{ConfigError, ConfigProblemKind, Problems};
 use crate::jose::Limits;
 use crate::keys::Published;
 use crate::runtime::{Clock, SystemClock};
@@ -99,14 +99,15 @@ impl IssuerBuilder {
     /// Checks the settings.
     ///
     /// # Errors
-    /// If the issuer or an audience is empty or padded, there is no audience, one twice or more than 32, the lifetime is
+    /// All mistakes at once: if the issuer or an audience is empty or padded, there is no audience, one twice or more than 32, the lifetime is
     /// out of bounds, the type is no media type, a claim cannot be overridden, or a signer has not exactly one public key
     /// with a `kid` and an algorithm.
     pub fn build(self) -> Result<Issuer, ConfigError> {
+        let mut problems = Problems::default();
         let unusable = |text: &str| text.is_empty() || text.trim() != text;
         if unusable(&self.issuer) {
             let problem = format!("{:?} is empty or begins or ends with white space", self.issuer);
-            return Err(ConfigError::new(
+            problems.add(ConfigError::new(
                 "issuer",
                 problem,
                 "name the issuer, such as https://id.example.com",
@@ -115,16 +116,18 @@ impl IssuerBuilder {
         if self.audiences.is_empty() {
             let remedy =
                 "call .audience(\"my-api\"): a token for nobody in particular would open every service";
-            return Err(ConfigError::new("audience", "it is not set", remedy));
+            problems.add(
+                ConfigError::new("audience", "it is not set", remedy).of_kind(ConfigProblemKind::Missing),
+            );
         }
         if let Some(audience) = self.audiences.iter().find(|audience| unusable(audience)) {
             let problem = format!("{audience:?} is empty or begins or ends with white space");
-            return Err(ConfigError::new("audience", problem, "name the service that the tokens are for"));
+            problems.add(ConfigError::new("audience", problem, "name the service that the tokens are for"));
         }
         let most = Limits::default().audience_elements;
         if self.audiences.len() > most {
             let problem = format!("there are {}, and verifiers take {most} at most", self.audiences.len());
-            return Err(ConfigError::new(
+            problems.add(ConfigError::new(
                 "audience",
                 problem,
                 "make several issuers, each for fewer services",
@@ -133,21 +136,24 @@ impl IssuerBuilder {
         let mut names = HashSet::new();
         if let Some(twice) = self.audiences.iter().find(|audience| !names.insert(*audience)) {
             let problem = format!("{twice:?} is there twice");
-            return Err(ConfigError::new("audience", problem, "name each service once"));
+            problems.add(ConfigError::new("audience", problem, "name each service once"));
         }
         if self.lifetime < Duration::from_secs(1) || self.lifetime > MAX_TOKEN_LIFETIME {
-            return Err(ConfigError::new(
-                "lifetime",
-                format!("{:?} is out of bounds", self.lifetime),
-                "use 1 second to 24 hours; for longer sessions there are refresh tokens",
-            ));
+            problems.add(
+                ConfigError::new(
+                    "lifetime",
+                    format!("{:?} is out of bounds", self.lifetime),
+                    "use 1 second to 24 hours; for longer sessions there are refresh tokens",
+                )
+                .of_kind(ConfigProblemKind::OutOfBounds),
+            );
         }
         // 127 bytes: RFC 6838 section 4.2.
         if self.typ.is_empty()
             || self.typ.len() > 127
             || !self.typ.bytes().all(|byte| byte.is_ascii_graphic())
         {
-            return Err(ConfigError::new(
+            problems.add(ConfigError::new(
                 "typ",
                 format!("{:?} is no media type", self.typ),
                 "use at+jwt, JWT, or a type of your own such as invitation+jwt",
@@ -159,10 +165,10 @@ impl IssuerBuilder {
                 Some(own) if own != Own::Issuer => overridable.insert(own),
                 Some(_) => {
                     let remedy = "two issuers are two Issuers";
-                    return Err(ConfigError::new("overridable", "iss cannot be overridden", remedy));
+                    problems.add(ConfigError::new("overridable", "iss cannot be overridden", remedy));
                 }
                 None => {
-                    return Err(ConfigError::new(
+                    problems.add(ConfigError::new(
                         "overridable",
                         format!("the issuer does not set {name:?}"),
                         "name aud, exp, iat or jti; other claims are yours anyway",
@@ -173,13 +179,15 @@ impl IssuerBuilder {
         let (keys, published) = match self.keys.0 {
             Source::Ring(ring) => {
                 let published = Arc::clone(ring.published());
-                (Keys::Ring(ring), published)
+                (Some(Keys::Ring(ring)), published)
             }
             Source::Signer(signer) => {
                 let published = Arc::new(Published::new(signer.key_set()));
-                (Keys::fixed(signer)?, published)
+                (problems.take(Keys::fixed(signer)), published)
             }
         };
+        let Some(keys) = keys else { return Err(problems.into_error()) };
+        problems.into_result()?;
         let audience = match self.audiences.as_slice() {
             [one] => serde_json::Value::from(one.as_str()),
             several => serde_json::Value::from(several),

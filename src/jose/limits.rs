@@ -1,6 +1,6 @@
 //! Every size and count that an outsider can grow, in one place.
 
-use crate::error::ConfigError;
+use crate::error::{ConfigError, ConfigProblemKind, Problems};
 
 /// Upper bounds on what a token may cost before it is refused.
 ///
@@ -82,6 +82,7 @@ impl Limits {
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let mut problems = Problems::default();
         for (setting, value, min, max) in [
             ("token_bytes", self.token_bytes, 256, 1024 * 1024),
             ("header_bytes", self.header_bytes, 64, 64 * 1024),
@@ -91,14 +92,12 @@ impl Limits {
             ("keys_tried", self.keys_tried, 1, 4),
         ] {
             if !(min..=max).contains(&value) {
-                return Err(ConfigError::new(
-                    setting,
-                    format!("the limit {value} is out of bounds"),
-                    format!("use a value from {min} to {max}"),
-                ));
+                let problem = format!("the limit {value} is out of bounds");
+                let error = ConfigError::new(setting, problem, format!("use a value from {min} to {max}"));
+                problems.add(error.of_kind(ConfigProblemKind::OutOfBounds));
             }
         }
-        Ok(())
+        problems.into_result()
     }
 }
 

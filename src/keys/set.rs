@@ -114,10 +114,11 @@ impl KeySet {
         Self::read_set(json.as_ref(), true)
     }
 
-    /// The key that somebody already holds for `jsonwebtoken`.
+    /// A key that you already hold for version 11 of `jsonwebtoken` (feature `jsonwebtoken`).
     ///
     /// # Errors
     /// If the key is not one for `algorithm`, or is too weak.
+    #[cfg(feature = "jsonwebtoken")]
     pub fn from_jsonwebtoken(
         algorithm: Algorithm,
         key: &jsonwebtoken::DecodingKey,

@@ -139,7 +139,7 @@ impl Preset {
         if !self.require_any.is_empty() {
             authority = authority.require_any(self.require_any);
         }
-        authority = self.require.iter().fold(authority, |authority, claim| authority.require(*claim));
+        authority = self.require.iter().fold(authority, |authority, claim| authority.required_claim(*claim));
         self.nothing_but.iter().fold(authority, |authority, (place, texts)| {
             authority.demand(place, ClaimRule::NothingBut(texts))
         })

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::rules::Lifetimes;
 use super::tokens::RefreshTokens;
 use crate::crypto::{hmac_sha256, sha256};
-use crate::error::ConfigError;
+use crate::error::{ConfigError, ConfigProblemKind, Problems};
 use crate::runtime::{Clock, SystemClock};
 use crate::store::RefreshStore;
 
@@ -76,31 +76,30 @@ impl RefreshTokensBuilder {
     /// Checks the settings.
     ///
     /// # Errors
-    /// If one is out of bounds, or no cryptography is compiled in; the error names it and the remedy.
+    /// If settings are out of bounds, or no cryptography is compiled in. The error lists all of them, each with its remedy.
     pub fn build(self) -> Result<RefreshTokens, ConfigError> {
         let Lifetimes { idle, absolute, grace } = self.lifetimes;
-        let out_of_bounds = |setting: &'static str, value: Duration, remedy: &str| {
-            Err(ConfigError::new(setting, format!("{value:?} is out of bounds"), remedy))
+        let mut problems = Problems::default();
+        let mut out_of_bounds = |setting: &'static str, value: &dyn fmt::Debug, remedy: &str| {
+            let error = ConfigError::new(setting, format!("{value:?} is out of bounds"), remedy);
+            problems.add(error.of_kind(ConfigProblemKind::OutOfBounds));
         };
         if absolute > MAX_ABSOLUTE {
-            return out_of_bounds("absolute", absolute, "use at most 3650 days");
+            out_of_bounds("absolute", &absolute, "use at most 3650 days");
         }
         if idle < LEAST_IDLE || idle > absolute {
-            return out_of_bounds("idle", idle, "use at least 1 second and at most the absolute lifetime");
+            out_of_bounds("idle", &idle, "use at least 1 second and at most the absolute lifetime");
         }
         if grace > MAX_GRACE || grace >= idle {
-            return out_of_bounds("grace", grace, "use at most 60 seconds and less than the idle lifetime");
+            out_of_bounds("grace", &grace, "use at most 60 seconds and less than the idle lifetime");
         }
         if !(1..=MAX_SESSIONS).contains(&self.sessions_per_subject) {
-            return Err(ConfigError::new(
-                "sessions_per_subject",
-                format!("{} is out of bounds", self.sessions_per_subject),
-                "use 1 to 1,000",
-            ));
+            out_of_bounds("sessions_per_subject", &self.sessions_per_subject, "use 1 to 1,000");
         }
         if sha256(&[]).and_then(|key| hmac_sha256(&key, &[])).is_none() {
-            return Err(ConfigError::no_backend());
+            problems.add(ConfigError::no_backend());
         }
+        problems.into_result()?;
         Ok(RefreshTokens::new(self.store, self.clock, self.lifetimes, self.sessions_per_subject))
     }
 }

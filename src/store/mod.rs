@@ -2,17 +2,30 @@
 
 mod blocking;
 mod error;
+mod file_key_store;
 mod key_store;
-#[cfg_attr(not(unix), allow(dead_code))]
+mod memory_key_store;
+#[cfg(feature = "issuer")]
+mod memory_refresh_store;
 mod private_file;
 #[cfg(feature = "issuer")]
+mod refresh_record;
+#[cfg(feature = "issuer")]
 mod refresh_store;
+#[cfg(feature = "sqlite")]
+mod sqlite_refresh_store;
 
 pub use error::StoreError;
-pub use key_store::{FileKeyStore, KeyDocument, KeyStore, MemoryKeyStore};
+pub use file_key_store::FileKeyStore;
+pub use key_store::{KeyDocument, KeyStore};
+pub use memory_key_store::MemoryKeyStore;
+#[cfg(feature = "issuer")]
+pub use memory_refresh_store::MemoryRefreshStore;
+#[cfg(feature = "issuer")]
+pub use refresh_record::{RefreshRecord, Session};
+#[cfg(feature = "issuer")]
+pub(crate) use refresh_record::{Retry, millis};
+#[cfg(feature = "issuer")]
+pub use refresh_store::RefreshStore;
 #[cfg(feature = "sqlite")]
-pub use refresh_store::SqliteRefreshStore;
-#[cfg(feature = "issuer")]
-pub use refresh_store::{MemoryRefreshStore, RefreshRecord, RefreshStore, Session};
-#[cfg(feature = "issuer")]
-pub(crate) use refresh_store::{Retry, millis};
+pub use sqlite_refresh_store::SqliteRefreshStore;

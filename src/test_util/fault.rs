@@ -62,11 +62,11 @@ pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    pub(super) manner: Manner,
+    pub(super) manner: Delivery,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Manner {
+pub(super) enum Delivery {
     Whole,
     /// A pause before each byte.
     Drip(Duration),
@@ -90,7 +90,7 @@ impl Reply {
 
     fn plain(status: u16, body: impl Into<Bytes>) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status, headers: HeaderMap::new(), body: body.into(), manner: Manner::Whole }
+        Self { status, headers: HeaderMap::new(), body: body.into(), manner: Delivery::Whole }
     }
 }
 
@@ -157,10 +157,10 @@ impl ProviderFault {
                 reply.headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
                 reply
             }
-            Self::Stall => Reply { manner: Manner::Never, ..good },
-            Self::HangUp => Reply { manner: Manner::HangUp, ..good },
-            Self::SlowDrip => Reply { manner: Manner::Drip(Duration::from_millis(100)), ..good },
-            Self::TruncatedBody => Reply { manner: Manner::Half, ..good },
+            Self::Stall => Reply { manner: Delivery::Never, ..good },
+            Self::HangUp => Reply { manner: Delivery::HangUp, ..good },
+            Self::SlowDrip => Reply { manner: Delivery::Drip(Duration::from_millis(100)), ..good },
+            Self::TruncatedBody => Reply { manner: Delivery::Half, ..good },
             Self::HugeBody => Reply { body: vec![b' '; 2 * 1024 * 1024].into(), ..good },
             Self::Garbage => Reply { body: Bytes::from_static(b"<html>\xff not JSON"), ..good },
             Self::Redirect => {

@@ -9,6 +9,8 @@ mod fault;
 #[cfg(feature = "jwks")]
 mod provider;
 #[cfg(feature = "jwks")]
+mod script;
+#[cfg(feature = "jwks")]
 mod serve;
 
 use std::sync::Arc;

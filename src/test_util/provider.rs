@@ -1,20 +1,18 @@
 //! A scripted identity provider.
 
-use std::collections::VecDeque;
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response};
 use serde::Serialize;
-use serde_json::{Value, json};
 
-use super::fault::{Document, Manner, ProviderFault, Reply};
+use super::fault::{Delivery, ProviderFault, Reply};
+use super::script::Script;
 use super::serve::{self, Server};
 use super::{TestIssuer, or_panic};
 use crate::jose::Algorithm;
-use crate::keys::{Fetch, FetchError, KeySet, RemoteKeys};
+use crate::keys::{Fetch, FetchError, RemoteKeys};
 use crate::runtime::NowOrLater;
 
 /// An identity provider for tests (features `test-util` and `jwks`): signs tokens, publishes its keys and a discovery
@@ -52,24 +50,6 @@ use crate::runtime::NowOrLater;
 pub struct TestProvider {
     script: Arc<Script>,
     server: Option<Arc<Server>>,
-}
-
-/// What the provider is, and what it will do wrong.
-pub(super) struct Script {
-    base: String,
-    state: Mutex<State>,
-}
-
-struct State {
-    issuer: TestIssuer,
-    /// Announced: published, but not signing yet.
-    next: Option<TestIssuer>,
-    next_faults: VecDeque<ProviderFault>,
-    fault: Option<ProviderFault>,
-    cache_control: Option<HeaderValue>,
-    latency: Duration,
-    discovery_calls: u64,
-    jwks_calls: u64,
 }
 
 impl TestProvider {
@@ -257,14 +237,14 @@ impl Fetch for TestProvider {
             };
             let Reply { status, headers, body, manner } = script.call(path).await;
             match manner {
-                Manner::Whole => (),
-                Manner::Never => std::future::pending().await,
-                Manner::Drip(pause) => {
+                Delivery::Whole => (),
+                Delivery::Never => std::future::pending().await,
+                Delivery::Drip(pause) => {
                     let bytes = u32::try_from(body.len()).unwrap_or(u32::MAX);
                     tokio::time::sleep(pause.saturating_mul(bytes)).await;
                 }
-                Manner::Half => return Err(FetchError::new("the body ended early")),
-                Manner::HangUp => return Err(FetchError::new("the connection was closed")),
+                Delivery::Half => return Err(FetchError::new("the body ended early")),
+                Delivery::HangUp => return Err(FetchError::new("the connection was closed")),
             }
             if body.len() > max_bytes {
                 return Err(FetchError::new(format!("the body has more than {max_bytes} bytes")));
@@ -274,87 +254,5 @@ impl Fetch for TestProvider {
             *response.headers_mut() = headers;
             Ok(response)
         })
-    }
-}
-
-impl State {
-    fn sign_with_key_of(&mut self, next: TestIssuer) {
-        self.issuer.key = next.key;
-        let set = self.issuer.key.key_set().merge(&self.issuer.set);
-        self.issuer.publish(set);
-    }
-
-    fn published(&self) -> KeySet {
-        match &self.next {
-            Some(next) => self.issuer.set.clone().merge(&next.set),
-            None => self.issuer.set.clone(),
-        }
-    }
-}
-
-impl Script {
-    fn new(base: String) -> Self {
-        let state = State {
-            issuer: TestIssuer::new(base.as_str()),
-            next: None,
-            next_faults: VecDeque::new(),
-            fault: None,
-            cache_control: None,
-            latency: Duration::ZERO,
-            discovery_calls: 0,
-            jwks_calls: 0,
-        };
-        Self { base, state: Mutex::new(state) }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The issuer without slashes at its end: what paths are appended to.
-    fn root(&self) -> &str {
-        self.base.trim_end_matches('/')
-    }
-
-    /// One request, counted; the answer as it will be, after the latency.
-    pub(super) async fn call(&self, path: &str) -> Reply {
-        let (reply, latency) = self.reply(path);
-        if !latency.is_zero() {
-            tokio::time::sleep(latency).await;
-        }
-        reply
-    }
-
-    fn reply(&self, path: &str) -> (Reply, Duration) {
-        let mut guard = self.state();
-        let state = &mut *guard;
-        let (path, moved) = path.strip_prefix("/moved").map_or((path, false), |path| (path, true));
-        let (document, mut content): (_, Value) = match path {
-            "/.well-known/openid-configuration" => {
-                state.discovery_calls += 1;
-                let jwks_uri = format!("{}/jwks.json", self.root());
-                (Document::Discovery, json!({ "issuer": self.base, "jwks_uri": jwks_uri }))
-            }
-            "/jwks.json" => {
-                state.jwks_calls += 1;
-                let set = state.published().to_public_jwks();
-                (Document::Jwks, serde_json::from_str(&set).unwrap_or_default())
-            }
-            _ => return (Reply::not_found(), state.latency),
-        };
-        let first = state.next_faults.iter().position(|fault| fault.strikes(document));
-        let fault = first.and_then(|first| state.next_faults.remove(first)).or_else(|| state.fault.clone());
-        let fault = fault.filter(|fault| !moved && fault.strikes(document));
-        if let Some(fault) = &fault {
-            fault.spoil(&mut content, state.issuer.kid());
-        }
-        let good = Reply::document(content.to_string(), state.cache_control.as_ref());
-        (fault.map_or(good.clone(), |fault| fault.answer(path, good)), state.latency)
-    }
-}
-
-impl fmt::Debug for Script {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Script").field("issuer", &self.base).finish_non_exhaustive()
     }
 }

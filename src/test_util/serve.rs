@@ -7,8 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::fault::{Manner, Reply};
-use super::provider::Script;
+use super::fault::{Delivery, Reply};
+use super::script::Script;
 
 /// Ends the server, and every connection of it, when it is dropped.
 #[derive(Debug)]
@@ -45,10 +45,10 @@ async fn serve(mut stream: TcpStream, script: &Script) -> io::Result<()> {
     let path = head.split(' ').nth(1).unwrap_or_default();
     let Reply { status, headers, body, manner } = script.call(path).await;
     match manner {
-        Manner::HangUp => return Ok(()),
+        Delivery::HangUp => return Ok(()),
         // Until the client gives up.
-        Manner::Never => return stream.read_u8().await.map(drop),
-        Manner::Whole | Manner::Drip(_) | Manner::Half => (),
+        Delivery::Never => return stream.read_u8().await.map(drop),
+        Delivery::Whole | Delivery::Drip(_) | Delivery::Half => (),
     }
     let mut answer = format!(
         "HTTP/1.1 {} Answer\r\nconnection: close\r\ncontent-length: {}\r\n",
@@ -65,13 +65,13 @@ async fn serve(mut stream: TcpStream, script: &Script) -> io::Result<()> {
     answer.extend_from_slice(b"\r\n");
     stream.write_all(&answer).await?;
     match manner {
-        Manner::Drip(pause) => {
+        Delivery::Drip(pause) => {
             for byte in body {
                 tokio::time::sleep(pause).await;
                 stream.write_all(&[byte]).await?;
             }
         }
-        Manner::Half => stream.write_all(&body.slice(..body.len() / 2)).await?,
+        Delivery::Half => stream.write_all(&body.slice(..body.len() / 2)).await?,
         _ => stream.write_all(&body).await?,
     }
     stream.shutdown().await

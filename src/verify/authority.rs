@@ -5,10 +5,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::authority_preset::Keys;
 use super::checks::Check;
 use super::claim_rules::ClaimRule;
 use super::issuer_rule::TenantIssuer;
+use super::key_origin::KeyOrigin;
 use super::principal::Principal;
 use crate::error::AuthError;
 use crate::jose::{Algorithm, AlgorithmSet};
@@ -31,14 +31,14 @@ use crate::keys::{KeySet, KeySource, Secret, Static};
 ///     .issuer("https://id.example.com")
 ///     .audience("orders-api")
 ///     .leeway(Duration::from_secs(10))
-///     .require("tenant");
+///     .required_claim("tenant");
 /// let verifier = Verifier::<Claims>::new(authority)?;
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
 #[must_use = "give it to a Verifier"]
 pub struct Authority {
-    pub(super) keys: Keys,
+    pub(super) keys: KeyOrigin,
     pub(super) issuer: Option<Arc<str>>,
     pub(super) any_issuer: bool,
     /// Of a preset: an issuer for each tenant.
@@ -72,7 +72,7 @@ impl Authority {
     /// Tokens signed with this HMAC algorithm (HS256, HS384 or HS512) and this secret.
     pub fn hmac(algorithm: Algorithm, secret: Secret) -> Self {
         let keys = KeySet::from_secret(algorithm, secret).map(|keys| Arc::new(Static(keys)) as _);
-        Self::of(Keys::Source(keys))
+        Self::of(KeyOrigin::Source(keys))
     }
 
     /// Tokens signed with one of these keys.
@@ -87,7 +87,7 @@ impl Authority {
     /// instead, await [`Verifier::warm`](crate::Verifier::warm).
     #[cfg(feature = "jwks")]
     pub fn jwks(keys: impl Into<RemoteKeys>) -> Self {
-        Self::of(Keys::Remote(keys.into(), KeyEndpoint::JwkSet))
+        Self::of(KeyOrigin::Remote(keys.into(), KeyEndpoint::JwkSet))
     }
 
     /// Tokens of this issuer, whose discovery document (`/.well-known/openid-configuration`) says where its keys are
@@ -107,14 +107,14 @@ impl Authority {
     pub fn oidc(issuer: impl Into<RemoteKeys>) -> Self {
         let keys = issuer.into();
         let issuer = keys.url().to_owned();
-        Self::of(Keys::Remote(keys, KeyEndpoint::Discovery)).issuer(issuer)
+        Self::of(KeyOrigin::Remote(keys, KeyEndpoint::Discovery)).issuer(issuer)
     }
 
     pub(crate) fn from_source(source: Arc<dyn KeySource>) -> Self {
-        Self::of(Keys::Source(Ok(source)))
+        Self::of(KeyOrigin::Source(Ok(source)))
     }
 
-    pub(super) fn of(keys: Keys) -> Self {
+    pub(super) fn of(keys: KeyOrigin) -> Self {
         Self {
             keys,
             issuer: None,
@@ -194,7 +194,7 @@ impl Authority {
     }
 
     /// ClaimRules that this claim is there and not null. `exp` is demanded always.
-    pub fn require(mut self, claim: impl Into<String>) -> Self {
+    pub fn required_claim(mut self, claim: impl Into<String>) -> Self {
         self.required.push(claim.into().into());
         self
     }
@@ -279,7 +279,7 @@ impl Authority {
     /// let authority = Authority::hs256(Secret::generate()?)
     ///     .issuer("shop")
     ///     .audience("api")
-    ///     .require("jti")
+    ///     .required_claim("jti")
     ///     .check_async(|principal: Principal| async move {
     ///         let id = principal.token_id().unwrap_or_default();
     ///         match is_denied(id).await {

@@ -7,39 +7,10 @@ use super::authority::Authority;
 use super::claim_rules::ClaimRule;
 #[cfg(feature = "oidc")]
 use super::issuer_rule::TenantIssuer;
-use super::ready_authority::BuildContext;
+use super::key_origin::KeyOrigin;
 use crate::error::ConfigError;
-use crate::keys::KeySource;
 #[cfg(feature = "jwks")]
-use crate::keys::{KeyEndpoint, RemoteKeys};
-
-/// Where the keys come from; a source that fetches is made last, so that its settings can still change.
-#[derive(Debug)]
-pub(super) enum Keys {
-    Source(Result<Arc<dyn KeySource>, ConfigError>),
-    #[cfg(feature = "jwks")]
-    Remote(RemoteKeys, KeyEndpoint),
-}
-
-impl Keys {
-    /// Where they are fetched from, if they are.
-    pub(super) fn place(&self) -> Option<String> {
-        match self {
-            Self::Source(_) => None,
-            #[cfg(feature = "jwks")]
-            Self::Remote(keys, found) => Some(format!("{found:?} {}", keys.url())),
-        }
-    }
-
-    #[cfg_attr(not(feature = "jwks"), allow(unused_variables))]
-    pub(super) fn into_source(self, making: &BuildContext<'_>) -> Result<Arc<dyn KeySource>, ConfigError> {
-        match self {
-            Self::Source(source) => source,
-            #[cfg(feature = "jwks")]
-            Self::Remote(keys, found) => keys.into_source(found, making.fetch, making.clock),
-        }
-    }
-}
+use crate::keys::RemoteKeys;
 
 impl Authority {
     /// The authority of this issuer, which a token named.
@@ -88,18 +59,18 @@ impl Authority {
         let refused = |problem| {
             let remedy =
                 "change how keys are fetched, and name their place in Authority::jwks or Authority::oidc";
-            Keys::Source(Err(ConfigError::new("remote_keys", problem, remedy)))
+            KeyOrigin::Source(Err(ConfigError::new("remote_keys", problem, remedy)))
         };
         self.keys = match self.keys {
-            Keys::Remote(keys, found) => {
+            KeyOrigin::Remote(keys, found) => {
                 let url = keys.url().to_owned();
                 match change(keys) {
-                    keys if keys.url() == url => Keys::Remote(keys, found),
+                    keys if keys.url() == url => KeyOrigin::Remote(keys, found),
                     keys => refused(format!("{:?} stands in place of {url:?}", keys.url())),
                 }
             }
-            Keys::Source(Ok(_)) => refused("the keys of this authority are not fetched".to_owned()),
-            failed @ Keys::Source(Err(_)) => failed,
+            KeyOrigin::Source(Ok(_)) => refused("the keys of this authority are not fetched".to_owned()),
+            failed @ KeyOrigin::Source(Err(_)) => failed,
         };
         self
     }
@@ -137,6 +108,6 @@ impl Authority {
     /// An authority that cannot be made; the verifier will say why.
     #[cfg(feature = "oidc")]
     pub(crate) fn failed(error: ConfigError) -> Self {
-        Self::of(Keys::Source(Err(error)))
+        Self::of(KeyOrigin::Source(Err(error)))
     }
 }

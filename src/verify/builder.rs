@@ -13,7 +13,7 @@ use super::ready_authority::BuildContext;
 use super::tenants::{KnownTenants, Tenants};
 use super::verifier::{Core, Verifier};
 use crate::crypto::Backend;
-use crate::error::ConfigError;
+use crate::error::{ConfigError, ConfigProblemKind, Problems};
 use crate::jose::Claims;
 use crate::jose::Limits;
 use crate::runtime::{Clock, SystemClock};
@@ -101,32 +101,49 @@ impl<C: DeserializeOwned + Send + Sync + 'static> VerifierBuilder<C> {
     /// Checks everything and prepares the keys.
     ///
     /// # Errors
-    /// If a setting is missing, contradicts another, or is out of bounds; the error names it and the remedy.
+    /// If settings are missing, contradict each other, or are out of bounds. The error lists all of them, each with its
+    /// remedy.
     pub fn build(self) -> Result<Verifier<C>, ConfigError> {
-        self.limits.check()?;
+        let mut problems = Problems::default();
+        problems.take(self.limits.check());
         if self.check_deadline.is_zero() || self.check_deadline > MAX_CHECK_DEADLINE {
-            return Err(ConfigError::new(
-                "check_deadline",
-                format!("{:?} is out of bounds", self.check_deadline),
-                "use more than 0 and at most 5 seconds",
-            ));
+            problems.add(
+                ConfigError::new(
+                    "check_deadline",
+                    format!("{:?} is out of bounds", self.check_deadline),
+                    "use more than 0 and at most 5 seconds",
+                )
+                .of_kind(ConfigProblemKind::OutOfBounds),
+            );
         }
-        let backend = self.backend.or_else(Backend::preferred).ok_or_else(ConfigError::no_backend)?;
         if self.tenants.len() > 1 {
             let remedy = "call it once, with one function that knows them all";
-            return Err(ConfigError::new("tenants", "it is set twice", remedy));
+            problems.add(
+                ConfigError::new("tenants", "it is set twice", remedy).of_kind(ConfigProblemKind::Conflict),
+            );
         }
         if self.authorities.is_empty() && self.tenants.is_empty() {
-            return Err(ConfigError::new("authority", "there is none", "add an Authority"));
+            problems.add(
+                ConfigError::new("authority", "there is none", "add an Authority")
+                    .of_kind(ConfigProblemKind::Missing),
+            );
         }
         let several = self.authorities.len() > 1 || !self.tenants.is_empty();
         if several && self.authorities.iter().any(Authority::wants_any_issuer) {
-            return Err(ConfigError::new(
-                "any_issuer",
-                "one of several authorities takes any issuer",
-                "name each one's issuer: it is what chooses the keys",
-            ));
+            problems.add(
+                ConfigError::new(
+                    "any_issuer",
+                    "one of several authorities takes any issuer",
+                    "name each one's issuer: it is what chooses the keys",
+                )
+                .of_kind(ConfigProblemKind::Conflict),
+            );
         }
+        let Some(backend) = self.backend.or_else(Backend::preferred) else {
+            // Nothing can be prepared without one.
+            problems.add(ConfigError::no_backend());
+            return Err(problems.into_error());
+        };
         let making = BuildContext {
             backend: &backend,
             limits: &self.limits,
@@ -138,10 +155,13 @@ impl<C: DeserializeOwned + Send + Sync + 'static> VerifierBuilder<C> {
         let tenants = self.tenants.into_iter().next().map(|tenants| {
             KnownTenants::new(tenants, &backend, self.limits, &self.clock, self.check_deadline)
         });
-        let mut authorities = Authorities::new(tenants.transpose()?);
+        let mut authorities = Authorities::new(problems.take(tenants.transpose()).flatten());
         for authority in self.authorities {
-            authorities.add(authority.build(&making)?)?;
+            if let Some(authority) = problems.take(authority.build(&making)) {
+                problems.take(authorities.add(authority));
+            }
         }
+        problems.into_result()?;
         Ok(Verifier::new_of(Core {
             authorities,
             clock: self.clock,

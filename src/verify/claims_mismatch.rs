@@ -23,10 +23,9 @@ impl ClaimsMismatch {
     }
 
     pub(super) fn refuse(self) -> AuthError {
-        let error = AuthError::new(Reason::InvalidClaim);
         match self.missing.clone() {
-            Some(name) => error.with_claim(name).with_source(self),
-            None => error.with_source(self),
+            Some(name) => AuthError::new(Reason::MissingClaim).with_claim(name).with_source(self),
+            None => AuthError::new(Reason::InvalidClaim).with_source(self),
         }
     }
 }

@@ -205,6 +205,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
                 read.header("typ")
             ),
             Reason::WrongType => format!("`{claim}` is {said}: the mark of another kind of token"),
+            Reason::MissingClaim if std::error::Error::source(error).is_some() => {
+                let source = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+                format!("{source} ({})", std::any::type_name::<C>())
+            }
             Reason::MissingClaim => format!("the claim `{claim}` is demanded and absent (or null)"),
             Reason::InvalidClaim
                 if claim == "sub"
@@ -227,12 +231,6 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
                 if matches!(claim, "exp" | "nbf" | "iat") && said.as_f64() > Some(253_402_300_799.0) =>
             {
                 format!("`{claim}` is {said}: seconds are wanted, and these look like milliseconds")
-            }
-            Reason::InvalidClaim
-                if !claim.is_empty() && said.is_null() && std::error::Error::source(error).is_some() =>
-            {
-                let source = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-                format!("{source} ({})", std::any::type_name::<C>())
             }
             Reason::InvalidClaim if claim.is_empty() => match std::error::Error::source(error) {
                 // For the developer, serde's own text: it may repeat a value.

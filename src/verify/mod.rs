@@ -12,6 +12,7 @@ mod claims_mismatch;
 mod explain;
 mod issuer_rule;
 mod jwt;
+mod key_origin;
 mod permissions;
 mod policy;
 mod principal;

@@ -2,9 +2,9 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -151,12 +151,14 @@ impl Principal {
 
     /// Any claim by its name, read as a `T`; `None` if it is absent or of another type.
     ///
-    /// For a check that does not know the claims type. It reads the payload again, so prefer a field of your type.
+    /// For a check that does not know the claims type. The first call finds the places of all claims in the payload, and
+    /// later ones look there.
     #[must_use]
     pub fn claim<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        let members: std::collections::HashMap<Cow<'_, str>, &RawValue> =
-            serde_json::from_str(&self.registered().payload).ok()?;
-        serde_json::from_str(members.get(name)?.get()).ok()
+        let registered = self.registered();
+        let members = registered.members.get_or_init(|| members_of(&registered.payload));
+        let (_, value) = members.iter().find(|(member, _)| member.in_payload(&registered.payload) == name)?;
+        serde_json::from_str(value.in_payload(&registered.payload)).ok()
     }
 
     /// Whether the user authenticated at most this long before the token was verified. A time that lies in the
@@ -200,6 +202,8 @@ impl fmt::Debug for Principal {
 /// they need.
 pub(super) struct Registered {
     payload: Box<str>,
+    /// The names and the raw values of all members, once somebody has asked for a claim by its name.
+    members: OnceLock<Box<[(Text, Text)]>>,
     iss: Option<Text>,
     sub: Option<Text>,
     aud: SmallVec<[Text; 2]>,
@@ -241,7 +245,7 @@ impl Registered {
     pub(super) fn new(
         payload: &str,
         notes: &mut RegisteredClaims<'_>,
-        grants: &Permissions,
+        permissions: &Permissions,
         exp: UnixTime,
         verified_at: UnixTime,
         leeway: Duration,
@@ -280,11 +284,18 @@ impl Registered {
             iat: date(notes.get(jose::ClaimName::Iat)),
             verified_at,
             leeway,
-            roles: grants.roles(payload)?,
-            only_scopes: grants.only_scopes.clone(),
+            roles: permissions.roles(payload)?,
+            only_scopes: permissions.only_scopes.clone(),
             payload: payload.into(),
+            members: OnceLock::new(),
         })
     }
+}
+
+/// The places of the members of a payload that was read before, so it is an object without duplicates.
+fn members_of(payload: &str) -> Box<[(Text, Text)]> {
+    let members: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(payload).unwrap_or_default();
+    members.iter().map(|(name, value)| (Text::new(name, payload), Text::new(value.get(), payload))).collect()
 }
 
 /// A string of the payload: a place in it, or its own copy if it had escapes.

@@ -11,7 +11,8 @@ use super::issuer_rule::{IssuerRule, TenantIssuer};
 use super::permissions::{Permissions, Pointer};
 use super::policy::{Policy, TokenKind};
 use crate::crypto::Backend;
-use crate::error::ConfigError;
+use crate::error::ConfigProblemKind::{Conflict, Invalid, Missing, OutOfBounds};
+use crate::error::{ConfigError, ConfigProblemKind, Problems};
 use crate::jose::Limits;
 use crate::jose::{AlgorithmSet, Family, same_media_type};
 #[cfg(feature = "jwks")]
@@ -26,7 +27,7 @@ pub(super) struct ReadyAuthority {
     place: Option<String>,
     pub(super) policy: Policy,
     pub(super) keys: AuthorityKeys,
-    pub(super) grants: Permissions,
+    pub(super) permissions: Permissions,
     pub(super) checks: Arc<[Check]>,
 }
 
@@ -52,14 +53,19 @@ impl Authority {
         let BuildContext { backend, limits, earlier, .. } = *making;
         let place = self.keys.place();
         let earlier = earlier.filter(|earlier| place.is_some() && earlier.place == place);
-        let source = match earlier {
-            Some(earlier) => earlier.keys.shared_source(),
-            None => self.keys.into_source(making)?,
-        };
-        let issuer = issuer_rule(self.issuer, self.any_issuer, self.tenant_issuer)?;
-        let of_issuer = issuer.to_string();
-        let fail = |setting: &'static str, problem: String, remedy: &str| {
-            Err(ConfigError::new(setting, format!("{problem} (authority {of_issuer})"), remedy))
+        let mut problems = Problems::default();
+        let source = problems.take(match earlier {
+            Some(earlier) => Ok(earlier.keys.shared_source()),
+            #[cfg(feature = "jwks")]
+            None => self.keys.into_source(making.fetch, making.clock),
+            #[cfg(not(feature = "jwks"))]
+            None => self.keys.into_source(),
+        });
+        let issuer = problems.take(issuer_rule(self.issuer, self.any_issuer, self.tenant_issuer));
+        let of_issuer = issuer.as_ref().map_or_else(|| "(none)".to_owned(), IssuerRule::to_string);
+        let mut fail = |kind: ConfigProblemKind, setting: &'static str, problem: String, remedy: &str| {
+            let problem = format!("{problem} (authority {of_issuer})");
+            problems.add(ConfigError::new(setting, problem, remedy).of_kind(kind));
         };
         let audiences = match (self.audiences.is_empty(), self.any_audience) {
             (false, false) => Some(self.audiences),
@@ -67,26 +73,30 @@ impl Authority {
             (true, _) => {
                 let remedy =
                     "call .audience(\"my-api\"), or .any_audience() if a token for any service will do";
-                return fail("audience", "it is not set".into(), remedy);
+                fail(Missing, "audience", "it is not set".into(), remedy);
+                None
             }
             (false, true) => {
                 let problem = format!("both audience({:?}) and any_audience() are set", self.audiences);
-                return fail("audience", problem, "keep one of them");
+                fail(Conflict, "audience", problem, "keep one of them");
+                None
             }
         };
         if audiences.iter().flatten().any(String::is_empty) {
-            return fail("audience", "it is empty".into(), "name the audience of this service");
+            fail(Invalid, "audience", "it is empty".into(), "name the audience of this service");
         }
         let padded = |text: &str| text.trim() != text;
         if padded(&of_issuer) {
-            return fail(
+            fail(
+                Invalid,
                 "issuer",
                 format!("{of_issuer:?} begins or ends with white space"),
                 "trim what was read",
             );
         }
         if let Some(audience) = audiences.iter().flatten().find(|audience| padded(audience)) {
-            return fail(
+            fail(
+                Invalid,
                 "audience",
                 format!("{audience:?} begins or ends with white space"),
                 "trim what was read",
@@ -94,13 +104,19 @@ impl Authority {
         }
         if self.leeway > MAX_LEEWAY {
             let problem = format!("{:?} is too long", self.leeway);
-            return fail("leeway", problem, "use at most 300 seconds; each one keeps dead tokens alive");
+            fail(OutOfBounds, "leeway", problem, "use at most 300 seconds; each one keeps dead tokens alive");
         }
         if self.max_age == Some(Duration::ZERO) {
-            return fail("max_age", "it is zero".into(), "use the longest time that a token may be in use");
+            fail(
+                OutOfBounds,
+                "max_age",
+                "it is zero".into(),
+                "use the longest time that a token may be in use",
+            );
         }
         if self.algorithms.is_some_and(AlgorithmSet::is_empty) {
-            return fail(
+            fail(
+                Invalid,
                 "algorithms",
                 "the list is empty".into(),
                 "name one, or do not call .algorithms(..)",
@@ -109,12 +125,13 @@ impl Authority {
         let lacking = self.algorithms.and_then(|set| set.iter().find(|algorithm| !backend.has(*algorithm)));
         if let Some(algorithm) = lacking {
             let problem = format!("{backend:?} has no {algorithm}");
-            return fail("algorithms", problem, "turn on the feature aws-lc-rs, or drop the algorithm");
+            fail(Invalid, "algorithms", problem, "turn on the feature aws-lc-rs, or drop the algorithm");
         }
         let secrets_alone =
             self.algorithms.is_some_and(|set| set.iter().all(|algorithm| algorithm.family() == Family::Hmac));
-        if secrets_alone && source.is_remote() {
-            return fail(
+        if secrets_alone && source.as_ref().is_some_and(|source| source.is_remote()) {
+            fail(
+                Invalid,
                 "algorithms",
                 "only HMAC is allowed, and secrets are never taken from a URL".into(),
                 "allow what the provider signs with, such as RS256, or do not call .algorithms(..)",
@@ -126,35 +143,51 @@ impl Authority {
             (false, true) => TokenKind::Id,
             (true, true) => {
                 let remedy = "keep one of them; tokens of two kinds need two verifiers";
-                return fail("id_token", "both rfc9068() and id_token() are set".into(), remedy);
+                fail(Conflict, "id_token", "both rfc9068() and id_token() are set".into(), remedy);
+                TokenKind::Id
             }
         };
         let other_typ = self.typ.as_deref().is_some_and(|typ| !same_media_type(typ, "at+jwt"));
         if other_typ && kind == TokenKind::Rfc9068 {
-            return fail(
+            fail(
+                Conflict,
                 "typ",
                 "rfc9068() is set, and a typ(..) other than at+jwt".into(),
                 "keep one of them",
             );
         }
         if let Some(name) = self.required.iter().find(|name| name.is_empty()) {
-            return fail("require", format!("{name:?} is no claim"), "name the claim that is demanded");
+            fail(
+                Invalid,
+                "required_claim",
+                format!("{name:?} is no claim"),
+                "name the claim that is demanded",
+            );
         }
-        let roles_at = self.roles_at.as_deref().map(Pointer::new).transpose()?;
-        if self.only_roles.is_some() && roles_at.is_none() {
+        if self.only_roles.is_some() && self.roles_at.is_none() {
             let remedy = "call .roles_at(\"/path/of/roles\") as well";
-            return fail("only_roles", "there is no place of roles to cap".into(), remedy);
+            fail(Missing, "only_roles", "there is no place of roles to cap".into(), remedy);
         }
-        let demands = ClaimRules::new(self.demands, self.any_of)?;
-        let mut checks = self.checks;
-        if !demands.is_empty() {
-            checks.insert(0, Check::sync(move |principal| demands.judge(principal)));
-        }
-        let (generation, set) = source.current();
-        let prepared = match set.is_empty() && source.is_remote() {
-            true => PreparedSet::empty(generation), // they will be fetched
-            false => PreparedSet::new(generation, &set, self.algorithms, backend)?,
+        let roles_at = problems.take(self.roles_at.as_deref().map(Pointer::new).transpose()).flatten();
+        let claim_rules = problems.take(ClaimRules::new(self.demands, self.any_of));
+        let prepared = source.as_ref().and_then(|source| {
+            let (generation, set) = source.current();
+            match set.is_empty() && source.is_remote() {
+                true => Some(PreparedSet::empty(generation)), // they will be fetched
+                false => problems.take(PreparedSet::new(generation, &set, self.algorithms, backend)),
+            }
+        });
+        problems.into_result()?;
+        let (Some(source), Some(issuer), Some(claim_rules), Some(prepared)) =
+            (source, issuer, claim_rules, prepared)
+        else {
+            // Each of them that lacks has left a problem.
+            return Err(ConfigError::no_backend());
         };
+        let mut checks = self.checks;
+        if !claim_rules.is_empty() {
+            checks.insert(0, Check::sync(move |principal| claim_rules.judge(principal)));
+        }
         Ok(ReadyAuthority {
             place,
             keys: AuthorityKeys::new(source, self.algorithms, backend.clone(), prepared),
@@ -169,7 +202,7 @@ impl Authority {
                 max_age: self.max_age,
                 audience_elements: limits.audience_elements,
             },
-            grants: Permissions {
+            permissions: Permissions {
                 roles_at,
                 only_roles: self.only_roles,
                 only_scopes: self.only_scopes.map(Arc::new),
@@ -193,10 +226,12 @@ fn issuer_rule(
             "it is empty".to_owned(),
             "name the issuer exactly as its tokens do, such as https://id.example.com",
         ),
-        (None, false, None) => refused(
-            "it is not set".to_owned(),
+        (None, false, None) => Err(ConfigError::new(
+            "issuer",
+            "it is not set",
             "call .issuer(\"https://id.example.com\"), or .any_issuer() if every issuer will do",
-        ),
+        )
+        .of_kind(Missing)),
         (_, _, Some(tenants)) => refused(
             format!("another one is set beside those of the tenants ({})", tenants.template()),
             "leave it out: the preset takes the issuers of the tenants that you trust",

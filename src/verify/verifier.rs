@@ -266,7 +266,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let exp = authority.policy.check_claims(&notes, now)?;
         let claims = claims.map_err(|error| ClaimsMismatch::of(&error).refuse())?;
         let leeway = authority.policy.leeway;
-        let registered = Registered::new(text, &mut notes, &authority.grants, exp, now, leeway)?;
+        let registered = Registered::new(text, &mut notes, &authority.permissions, exp, now, leeway)?;
         Ok(Jwt::of_verified(claims, registered))
     }
 }
@@ -282,7 +282,14 @@ impl<C> Verifier<C> {
         self.core.authorities.tenants().is_some_and(|tenants| tenants.forget(issuer))
     }
 
-    /// The same authorities, for who does not care for the claims.
+    /// Whether an authority says where its tokens have roles; those of tenants are not known yet.
+    pub(crate) fn may_have_roles(&self) -> bool {
+        let authorities = &self.core.authorities;
+        let names_roles = |authority: &ReadyAuthority| authority.permissions.roles_at.is_some();
+        authorities.tenants().is_some() || authorities.configured().iter().any(names_roles)
+    }
+
+    /// The same authorities, for a caller that does not need the claims.
     #[cfg(feature = "jwks")]
     pub(crate) fn untyped(&self) -> Verifier<()> {
         Verifier { core: Arc::clone(&self.core), claims: PhantomData }

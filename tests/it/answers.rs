@@ -320,7 +320,7 @@ async fn optional_forgives_absence_and_nothing_else() {
     // A token that does not fit the claims type is there, and bad.
     let typed = Verifier::<User>::builder().authority(world.issuer.authority()).build().unwrap();
     let response = answer(&JwtAuthLayer::new(typed).optional(), bearer(&world.issuer.sign(json!({})))).await;
-    assert_eq!(reason_of(&response), Some(Reason::InvalidClaim));
+    assert_eq!(reason_of(&response), Some(Reason::MissingClaim));
 }
 
 #[tokio::test]

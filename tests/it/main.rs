@@ -11,6 +11,7 @@
 mod advisories;
 mod answers;
 mod authorization;
+mod completion;
 mod compose;
 mod coverage;
 mod examples;
@@ -37,6 +38,7 @@ mod servers;
 mod services;
 mod smoke;
 mod sources;
+mod structure;
 mod support;
 mod tenants;
 mod vectors;

@@ -295,7 +295,7 @@ async fn challenge_and_status_stay_right_whatever_is_done_with_the_body() {
 }
 
 #[tokio::test]
-async fn a_route_of_axum_answers_for_itself() {
+async fn the_layer_answers_for_routes_that_have_no_answer_of_their_own() {
     use axum::Router;
     use axum::body::Body;
     use axum::routing::get;
@@ -313,12 +313,14 @@ async fn a_route_of_axum_answers_for_itself() {
         .layer(with_reasons(&world).reject_with(Problem));
     const BARE: &str = r#"{"code":"missing","detail":"The request carries no access token","status":401,"title":"Unauthorized","type":"about:blank"}"#;
     const SCOPE: &str = r#"{"code":"insufficient_scope","detail":"The access token lacks a scope","scope":"api","status":403,"title":"Forbidden","type":"about:blank"}"#;
+    const PLAIN: &str = r#"{"code":"insufficient_scope","detail":"The access token lacks a scope","scope":"plain","status":403,"title":"Forbidden","type":"about:blank"}"#;
+    const RAW: &str = r#"{"code":"not_configured","detail":"The service is not set up correctly","status":500,"title":"Internal Server Error","type":"about:blank"}"#;
     for (path, signed_in, status, body) in [
         ("/page", false, 401, BARE),
         ("/page", true, 403, "<p>no</p>"),
         ("/api", true, 403, SCOPE),
-        ("/plain", true, 403, ""),
-        ("/raw", true, 500, ""),
+        ("/plain", true, 403, PLAIN),
+        ("/raw", true, 500, RAW),
     ] {
         let request =
             if signed_in { world.issuer.request(json!({ "scope": "none" })) } else { Request::builder() };

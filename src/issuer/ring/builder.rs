@@ -1,20 +1,15 @@
 //! The settings of a key ring, checked.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-
+use super::key_ring::{KeyRing, READ_EVERY};
 use super::state::{KNOWN_BEFORE, Schedule};
-use super::{Inner, KeyRing, Snapshot, keep_up};
-use crate::error::ConfigError;
+use crate::error::{ConfigError, Problems};
 use crate::jose::{Algorithm, Family};
-use crate::keys::{KeySet, Published};
 use crate::runtime::{Clock, SystemClock};
 use crate::store::KeyStore;
 
-/// How often the store is read.
-const READ_EVERY: Duration = Duration::from_secs(60);
 /// The shortest publish lead: a few readings must fit in before the key has to be known.
 const SHORTEST_LEAD: Duration = KNOWN_BEFORE.saturating_add(READ_EVERY.saturating_mul(4));
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -78,42 +73,32 @@ impl KeyRingBuilder {
     /// tokio runtime to keep the ring up to date.
     pub async fn open(self) -> Result<KeyRing, ConfigError> {
         let Schedule { algorithm, every, lead } = self.schedule;
+        let mut problems = Problems::default();
         if algorithm.family() == Family::Hmac {
-            return Err(ConfigError::new(
+            problems.add(ConfigError::new(
                 "KeyRing::algorithm",
                 format!("a secret for {algorithm} cannot be published"),
                 "use ES256, Ed25519 or RS256",
             ));
         }
         if lead < SHORTEST_LEAD {
-            return Err(ConfigError::new(
+            problems.add(ConfigError::new(
                 "publish_lead",
                 format!("{lead:?} is too short"),
                 "use at least 15 minutes: others may keep the published set for 5, and clocks may differ by 5",
             ));
         }
         if every.is_some_and(|every| every < lead.saturating_mul(2)) {
-            return Err(ConfigError::new(
+            problems.add(ConfigError::new(
                 "rotate_every",
                 format!("{:?} is too short for a publish lead of {lead:?}", every.unwrap_or_default()),
                 "use at least twice the publish lead",
             ));
         }
+        problems.into_result()?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| {
             ConfigError::new("KeyRing", "there is no tokio runtime", "open the ring in `#[tokio::main]`")
         })?;
-        let ring = KeyRing(Arc::new(Inner {
-            store: self.store,
-            schedule: self.schedule,
-            clock: self.clock,
-            current: ArcSwap::from_pointee(Snapshot::default()),
-            published: Arc::new(Published::new(KeySet::default())),
-            adopting: Mutex::new(()),
-        }));
-        ring.refresh().await.map_err(|error| {
-            ConfigError::new("KeyRing", error.to_string(), "mend the key store, then start again")
-        })?;
-        runtime.spawn(keep_up(Arc::downgrade(&ring.0), READ_EVERY));
-        Ok(ring)
+        KeyRing::start(self.store, self.schedule, self.clock, &runtime).await
     }
 }

@@ -11,7 +11,7 @@ use super::http::HttpFetch;
 use super::persisted::PersistedKeys;
 use super::source::Remote;
 use super::state::Bounds;
-use crate::error::ConfigError;
+use crate::error::{ConfigError, ConfigProblemKind, Problems};
 use crate::keys::KeySource;
 use crate::runtime::Clock;
 use crate::store::KeyStore;
@@ -152,10 +152,11 @@ impl RemoteKeys {
         fetch: Option<&Arc<dyn Fetch>>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Arc<dyn KeySource>, ConfigError> {
-        check_url(&self.url, self.http_on_loopback)?;
+        let mut problems = Problems::default();
+        problems.take(check_url(&self.url, self.http_on_loopback));
         if found == KeyEndpoint::Discovery && self.url.contains("/.well-known/") {
             let remedy = "give the issuer alone, what stands before /.well-known/";
-            return Err(ConfigError::new(
+            problems.add(ConfigError::new(
                 "url",
                 format!("{:?} is a document, not an issuer", self.url),
                 remedy,
@@ -163,7 +164,7 @@ impl RemoteKeys {
         }
         if found == KeyEndpoint::Discovery && self.url.contains('?') {
             let remedy = "an issuer has none (OpenID Connect Discovery section 3)";
-            return Err(ConfigError::new("url", format!("{:?} has a query", self.url), remedy));
+            problems.add(ConfigError::new("url", format!("{:?} has a query", self.url), remedy));
         }
         let second = Duration::from_secs(1);
         for (setting, value, least, most) in [
@@ -176,13 +177,15 @@ impl RemoteKeys {
         ] {
             if value < second * least || value > second * most {
                 let remedy = format!("use {least} to {most} seconds");
-                return Err(ConfigError::new(setting, format!("{value:?} is out of bounds"), remedy));
+                let error = ConfigError::new(setting, format!("{value:?} is out of bounds"), remedy);
+                problems.add(error.of_kind(ConfigProblemKind::OutOfBounds));
             }
         }
         if self.max_age.is_empty() {
             let problem = format!("nothing is within {:?}", self.max_age);
-            return Err(ConfigError::new("max_age", problem, "put the shorter one first"));
+            problems.add(ConfigError::new("max_age", problem, "put the shorter one first"));
         }
+        problems.into_result()?;
         let fetch = match (self.fetch, fetch) {
             (Some(fetch), _) => fetch,
             (None, Some(fetch)) => Arc::clone(fetch),

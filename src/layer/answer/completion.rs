@@ -4,22 +4,11 @@ use std::sync::Arc;
 
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 
 use super::head::{Answers, Inside};
+use super::provisional::{is_answered, refusal_from_inside};
 use super::reject::{Reject, render};
-use crate::error::AuthError;
-use crate::runtime::trace;
-
-/// Left in the extensions of an answer that a layer further out may still complete.
-#[derive(Clone, Copy)]
-struct Provisional;
-
-/// Marks the answer to `error` as one that a layer further out completes.
-pub(crate) fn provisional(extensions: &mut Extensions, error: AuthError) {
-    extensions.insert(error);
-    extensions.insert(Provisional);
-}
 
 /// What a layer still has to do when the service inside answers.
 pub(crate) enum Completion<R> {
@@ -78,7 +67,7 @@ fn complete<B>(answers: &Answers, response: &mut Response<B>) {
     }
     if let Some(error) = refusal_from_inside(response.extensions_mut()) {
         let headers = response.headers_mut();
-        answers.add_challenge(headers, &error);
+        answers.replace_default_challenge(headers, &error);
         headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         response.extensions_mut().insert(error);
     }
@@ -92,6 +81,9 @@ impl<R> Special<R> {
         R: Reject<B>,
     {
         let Some(head) = self.head.take() else { return };
+        if is_answered(response.extensions()) {
+            return;
+        }
         let Some(error) = refusal_from_inside(response.extensions_mut()) else { return };
         let anew = render(&self.reject, error.into(), &self.answers, &head);
         let (before, _body) = std::mem::replace(response, anew).into_parts();
@@ -110,23 +102,6 @@ fn keep(before: HeaderMap, headers: &mut HeaderMap) {
             }
         }
     }
-}
-
-/// The refusal that something inside has answered provisionally, if that is what this answer is.
-fn refusal_from_inside(extensions: &mut Extensions) -> Option<AuthError> {
-    if extensions.remove::<Provisional>().is_some() {
-        return extensions.get::<AuthError>().cloned();
-    }
-    #[cfg(feature = "tonic")]
-    if extensions.get::<AuthError>().is_none()
-        && let Some(status) = extensions.get::<tonic::Status>()
-        && let Some(error) =
-            std::error::Error::source(status).and_then(|source| source.downcast_ref::<AuthError>())
-    {
-        trace::debug!(reason = %error.reason(), claim = error.claim(), "request refused in a method");
-        return Some(error.clone());
-    }
-    None
 }
 
 /// The head of a request, without its extensions.

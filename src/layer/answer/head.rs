@@ -51,7 +51,6 @@ impl Default for Answers {
 
 impl Answers {
     /// How to answer where no layer has been.
-    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
     pub(crate) fn defaults() -> &'static Arc<Self> {
         static DEFAULTS: LazyLock<Arc<Answers>> = LazyLock::new(Arc::default);
         &DEFAULTS
@@ -102,8 +101,15 @@ impl Answers {
         response
     }
 
-    /// The challenge of this layer instead of whatever is there.
-    pub(super) fn add_challenge(&self, headers: &mut HeaderMap, error: &AuthError) {
+    /// The challenge of this layer where there is none, or that of no layer.
+    pub(super) fn replace_default_challenge(&self, headers: &mut HeaderMap, error: &AuthError) {
+        let of_no_layer = || Self::defaults().challenges.of(error.reason(), error.params());
+        if headers.get(WWW_AUTHENTICATE).is_none_or(|present| Some(present) == of_no_layer().as_ref()) {
+            self.add_challenge(headers, error);
+        }
+    }
+
+    fn add_challenge(&self, headers: &mut HeaderMap, error: &AuthError) {
         if let Some(challenge) = self.challenges.of(error.reason(), error.params()) {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }

@@ -6,6 +6,7 @@ mod completion;
 mod grpc;
 mod head;
 mod problem;
+mod provisional;
 mod reject;
 
 pub use problem::Problem;
@@ -14,8 +15,8 @@ pub use reject::{Auto, Refusal, Reject};
 pub(super) use caching::Caching;
 pub(super) use challenge::Challenges;
 pub(super) use completion::Completion;
-#[cfg(feature = "axum")]
-pub(crate) use completion::provisional;
 pub(crate) use head::Answers;
 pub(super) use head::Inside;
+#[cfg(feature = "axum")]
+pub(crate) use provisional::provisional;
 pub(crate) use reject::{Refused, refuse};

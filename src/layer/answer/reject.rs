@@ -6,9 +6,9 @@ use http::header::{SET_COOKIE, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 
-use super::completion::provisional;
 use super::grpc;
 use super::head::{Answers, Inside};
+use super::provisional::{answered, provisional};
 use crate::error::{AuthError, Reason};
 use crate::runtime::trace;
 
@@ -194,10 +194,10 @@ pub(super) fn render<B, R: Reject<B>>(
     let mut response = reject.reject(&refusal);
     refusal.mend(&mut response);
     answers.caching.complete(response.headers_mut());
-    if answers.inside == Inside::ProvisionalPolicy {
-        provisional(response.extensions_mut(), error);
-    } else {
-        response.extensions_mut().insert(error);
+    match answers.inside {
+        Inside::ProvisionalPolicy => provisional(response.extensions_mut(), error),
+        Inside::FinalPolicy => answered(response.extensions_mut(), error),
+        Inside::Challenge | Inside::Everything => drop(response.extensions_mut().insert(error)),
     }
     response
 }

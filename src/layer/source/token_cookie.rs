@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue};
 use super::authorization::{is_token_char, is_token68};
 use super::cookie::{CookieSource, header_value, only_token, protected, removal};
 use super::csrf::Csrf;
-use super::{Kind, TokenSource};
+use super::token_source::{Kind, TokenSource};
 use crate::error::ConfigError;
 
 /// Bytes of name and value together above which browsers drop a cookie without a word (RFC 6265bis section 5.7).

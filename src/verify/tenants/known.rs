@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::settings::{Resolve, Tenants};
 use super::table::{Instant, Table, Tenant, millis};
-use super::{Resolve, Tenants};
 use crate::crypto::Backend;
 use crate::error::Reason;
 use crate::error::{AuthError, ConfigError};

@@ -196,7 +196,7 @@ fn attack_66_scopes_are_whole_words() {
 fn attack_68_a_demand_is_not_met_by_absence() {
     let bench = Bench::new();
     let verifier = bench.verifier(|authority| {
-        authority.require("azp").check(|principal| match principal.claim::<String>("azp").as_deref() {
+        authority.required_claim("azp").check(|principal| match principal.claim::<String>("azp").as_deref() {
             Some("app") => Ok(()),
             _ => Err(AuthError::new(Reason::InvalidClaim).with_claim("azp")),
         })

@@ -29,7 +29,7 @@ fn layer(bench: &Bench) -> JwtAuthLayer<Claims> {
 #[test]
 fn peers_missing_claim_accepted_although_configured() {
     let bench = Bench::new();
-    let verifier = bench.verifier(|authority| authority.subject("bob").require("tenant"));
+    let verifier = bench.verifier(|authority| authority.subject("bob").required_claim("tenant"));
     for claim in ["iss", "aud", "sub", "exp", "tenant"] {
         let mut claims = json!({ "sub": "bob", "tenant": "t1" });
         assert_eq!(verdict(&verifier, &bench.sign(claims.clone())), "accepted");

@@ -55,7 +55,7 @@ fn attack_19_names_that_differ_in_case_only() {
         let payload = payload.replacen('{', &format!("{{\"{twin}\":{value},"), 1);
         let token = bench.issuer.sign_raw(bench.header(), payload);
         let expected = format!("missing_claim ({claim})");
-        assert_eq!(bench.judge(|| bench.issuer.authority().require("sub"), &token), expected);
+        assert_eq!(bench.judge(|| bench.issuer.authority().required_claim("sub"), &token), expected);
     }
     let header = bench.header().replace("alg", "ALG");
     assert_eq!(judge(&bench, &bench.issuer.sign_raw(header, "{}")), "malformed_token");

@@ -56,7 +56,7 @@ fn empty_names_are_refused() {
     assert_refused(bare().issuer("").audience("api"), "issuer", &["empty"]);
     assert_refused(bare().issuer("shop").audience(""), "audience", &["empty", "shop"]);
     assert_refused(good().audience(""), "audience", &["empty", "shop"]);
-    assert_refused(good().require(""), "require", &["\"\"", "shop"]);
+    assert_refused(good().required_claim(""), "required_claim", &["\"\"", "shop"]);
 }
 
 #[test]

@@ -28,7 +28,8 @@ fn no_text_of_the_token_is_in_an_error() {
     }
 
     let bench = Bench::new();
-    let one: Verifier<Typed> = bench.verifier_of(bench.issuer.authority().subject("bob").require("tenant"));
+    let one: Verifier<Typed> =
+        bench.verifier_of(bench.issuer.authority().subject("bob").required_claim("tenant"));
     let other = tower_jwt_auth::TestIssuer::new("other");
     let several: Verifier<Typed> = Verifier::builder()
         .authorities([bench.issuer.authority(), other.authority()])

@@ -43,7 +43,7 @@ fn each_refusal_of_one_authority_is_explained() {
     let verifier = bench.verifier(|authority| {
         authority
             .subject("bob")
-            .require("tenant")
+            .required_claim("tenant")
             .max_age(Duration::from_secs(60))
             .leeway(Duration::from_secs(7))
     });
@@ -205,8 +205,8 @@ fn a_field_that_the_token_lacks_is_named() {
     let verifier = bench.verifier_of::<Named>(bench.issuer.authority());
     let token = bench.sign(json!({}));
     let error = verifier.verify(&token).now().unwrap().unwrap_err();
-    assert_eq!((error.reason(), error.claim()), (Reason::InvalidClaim, Some("name")));
-    assert_says(&verifier, &token, Reason::InvalidClaim, &["`name`"]);
+    assert_eq!((error.reason(), error.claim()), (Reason::MissingClaim, Some("name")));
+    assert_says(&verifier, &token, Reason::MissingClaim, &["`name`"]);
     // Serde's text repeats a value here, so it stands in the explanation alone.
     let misfit = bench.sign(json!({ "name": 4711 }));
     let error = verifier.verify(&misfit).now().unwrap().unwrap_err();

@@ -17,7 +17,7 @@ struct Strict {
 #[test]
 fn a_verdict_of_the_policy_outranks_a_misfit_of_the_claims_type() {
     let bench = Bench::new();
-    let verifier: Verifier<Strict> = bench.verifier_of(bench.issuer.authority().require("tenant"));
+    let verifier: Verifier<Strict> = bench.verifier_of(bench.issuer.authority().required_claim("tenant"));
     let good = json!({ "tenant": "t1" });
     for (claims, expected) in [
         (json!({ "exp": NOW - 30 }), "expired (exp)"),
@@ -56,7 +56,7 @@ fn a_misfit_tells_the_place_and_no_value() {
 #[test]
 fn faults_are_told_in_a_fixed_order() {
     let bench = Bench::new();
-    let authority = bench.issuer.authority().subject("bob").require("tenant");
+    let authority = bench.issuer.authority().subject("bob").required_claim("tenant");
     let verifier: Verifier<Strict> = bench.verifier_of(authority);
     let mut claims = json!({
         "jti": 7, "at_hash": "x", "cnf": {}, "iss": "other", "aud": "other",

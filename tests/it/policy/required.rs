@@ -6,7 +6,7 @@ use super::Bench;
 fn a_required_claim_is_there_and_not_null() {
     let bench = Bench::new();
     for claim in ["tenant", "sub", "scope", "x.y/z"] {
-        let authority = || bench.issuer.authority().require(claim);
+        let authority = || bench.issuer.authority().required_claim(claim);
         let missing = format!("missing_claim ({claim})");
         assert_eq!(bench.judge(authority, &bench.token_with(claim, None)), missing);
         assert_eq!(bench.judge(authority, &bench.token_with(claim, "\"here\"")), "accepted");
@@ -20,7 +20,7 @@ fn a_required_claim_is_there_and_not_null() {
         ("[null]", "accepted"),
         ("{}", "accepted"),
     ] {
-        let authority = || bench.issuer.authority().require("tenant");
+        let authority = || bench.issuer.authority().required_claim("tenant");
         assert_eq!(bench.judge(authority, &bench.token_with("tenant", text)), expected, "{text}");
     }
 }
@@ -28,7 +28,7 @@ fn a_required_claim_is_there_and_not_null() {
 #[test]
 fn each_of_several_required_claims_is_demanded() {
     let bench = Bench::new();
-    let authority = || bench.issuer.authority().require("a").require("b").require("a");
+    let authority = || bench.issuer.authority().required_claim("a").required_claim("b").required_claim("a");
     let both = bench.sign(serde_json::json!({ "a": 1, "b": 2 }));
     assert_eq!(bench.judge(authority, &both), "accepted");
     let nested = bench.sign(serde_json::json!({ "a": 1, "deep": { "b": 2 } }));
@@ -40,7 +40,7 @@ fn each_of_several_required_claims_is_demanded() {
 #[test]
 fn a_required_claim_that_is_written_with_escapes_is_there() {
     let bench = Bench::new();
-    let authority = || bench.issuer.authority().require("tenant");
+    let authority = || bench.issuer.authority().required_claim("tenant");
     assert_eq!(bench.judge(authority, &bench.token_with("t\\u0065nant", "\"t1\"")), "accepted");
     assert_eq!(bench.judge(authority, &bench.token_with("Tenant", "\"t1\"")), "missing_claim (tenant)");
 }

@@ -4,7 +4,7 @@ use super::super::document::Failure;
 use super::super::persisted::Restored;
 use super::super::sync::atomic::Ordering;
 use super::super::sync::{lock, timeout};
-use super::{Fetched, Inner, Settings, millis};
+use super::shared::{Fetched, Inner, Settings, millis};
 use crate::keys::KeySet;
 use crate::runtime::trace;
 

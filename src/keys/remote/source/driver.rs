@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::state::Step;
 use super::super::sync::atomic::Ordering;
 use super::super::sync::{Handle, timeout};
-use super::Inner;
+use super::shared::Inner;
 
 /// Starts the task on the present runtime, if no task runs. Answers whether there is a runtime.
 #[cold]

@@ -17,7 +17,8 @@ use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Schedule, Scheduler, Task, TaskId};
 use shuttle::{Config, Runner, thread};
 
-use super::{Inner, Remote, Settings, millis};
+use super::remote::Remote;
+use super::shared::{Inner, Settings, millis};
 use crate::keys::remote::endpoint::KeyEndpoint;
 use crate::keys::remote::fetch::{Fetch, FetchError};
 use crate::keys::remote::state::{Bounds, State};
@@ -243,7 +244,7 @@ fn some_time() -> Duration {
 
 /// Under the lock, all that tells of the same set agrees.
 fn agrees(source: &Inner) {
-    let state: super::MutexGuard<'_, State> = source.state();
+    let state: crate::keys::remote::sync::MutexGuard<'_, State> = source.state();
     let unusable_from = source.unusable_from.load(Ordering::Relaxed);
     assert_eq!(unusable_from, state.unusable_from().map_or(u64::MAX, millis));
     assert_eq!(source.snapshot.load().1.is_empty(), state.unusable_from().is_none());

@@ -1,18 +1,8 @@
 //! Where sessions are kept.
 
-mod memory;
-mod record;
-#[cfg(feature = "sqlite")]
-mod sqlite;
-
 use std::fmt;
 
-pub use self::memory::MemoryRefreshStore;
-pub use self::record::{RefreshRecord, Session};
-pub(crate) use self::record::{Retry, millis};
-#[cfg(feature = "sqlite")]
-pub use self::sqlite::SqliteRefreshStore;
-use super::StoreError;
+use super::{RefreshRecord, StoreError};
 use crate::runtime::NowOrLater;
 use crate::runtime::UnixTime;
 

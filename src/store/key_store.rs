@@ -1,14 +1,9 @@
 //! Where keys are kept: the private ones of a ring, or the public ones that were fetched last.
 
-mod file;
-mod memory;
-
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-pub use self::file::FileKeyStore;
-pub use self::memory::MemoryKeyStore;
 use super::StoreError;
 use crate::runtime::NowOrLater;
 
