@@ -285,3 +285,7 @@ pub use verify::{Authority, Explanation, Jwt, Principal, Tenants, Verifier, Veri
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/cookbook.md")]
+struct Cookbook;

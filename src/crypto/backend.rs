@@ -33,10 +33,8 @@ pub struct Backend(Kind);
 enum Kind {
     #[cfg(feature = "aws-lc-rs")]
     AwsLcRs,
-    Jsonwebtoken {
-        name: &'static str,
-        provider: Arc<::jsonwebtoken::crypto::CryptoProvider>,
-    },
+    #[cfg_attr(not(any(feature = "rust-crypto", feature = "jsonwebtoken")), allow(dead_code))]
+    Jsonwebtoken { name: &'static str, provider: Arc<::jsonwebtoken::crypto::CryptoProvider> },
 }
 
 impl Backend {

@@ -3,6 +3,8 @@
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc;
 mod backend;
+#[cfg(feature = "jsonwebtoken")]
+mod decoding_key;
 mod encoded;
 mod hash;
 mod jsonwebtoken;
@@ -16,11 +18,12 @@ mod strength;
 
 pub use self::backend::Backend;
 pub(crate) use self::backend::PreparedKey;
+#[cfg(feature = "jsonwebtoken")]
+pub(crate) use self::decoding_key::material_of;
 pub(crate) use self::encoded::{read_der, read_pem};
 #[cfg(feature = "issuer")]
 pub(crate) use self::hash::hmac_sha256;
 pub(crate) use self::hash::sha256;
-pub(crate) use self::jsonwebtoken::material_of;
 pub(crate) use self::key_error::KeyError;
 pub(crate) use self::material::KeyMaterial;
 #[cfg(feature = "issuer")]

@@ -47,7 +47,7 @@ pub(crate) struct Names<'de> {
 }
 
 impl<'de> Names<'de> {
-    /// RegisteredClaims `name`; false if it was there already.
+    /// Notes `name`; false if it was there already.
     #[allow(clippy::ptr_arg)] // whether it is borrowed matters
     pub(crate) fn insert(&mut self, name: &Cow<'de, str>) -> bool {
         let bit = Self::bit(name);

@@ -7,7 +7,7 @@ use crate::verify::{Authority, ClaimRule, TenantIssuer};
 
 /// Auth0: access tokens of the tenant or custom domain with this host, such as `tenant.eu.auth0.com`.
 ///
-/// ClaimRules `iss` with its slash at the end, your audience, and a client in `azp` or `client_id`. Scopes: `scope`. Roles:
+/// Requires `iss` with its slash at the end, your audience, and a client in `azp` or `client_id`. Scopes: `scope`. Roles:
 /// `permissions`, which an API with RBAC puts there.
 ///
 /// Traps:
@@ -32,7 +32,7 @@ pub fn auth0(domain: &str) -> Authority {
 
 /// Microsoft Entra ID: access tokens of version 2.0, of the tenant with this GUID.
 ///
-/// ClaimRules `iss` and `tid` of the tenant, `ver`, your audience (the client id of your API, a GUID), the client in `azp`,
+/// Requires `iss` and `tid` of the tenant, `ver`, your audience (the client id of your API, a GUID), the client in `azp`,
 /// and `scp` or `roles`. Scopes: `scp`, in tokens of users alone. Roles: `roles`.
 ///
 /// Traps:
@@ -117,7 +117,7 @@ pub enum KeycloakRoles<'a> {
 
 /// Keycloak: access tokens of a realm of the server at this URL.
 ///
-/// ClaimRules `iss`, your audience, the claim `typ` of `Bearer`, and a client in `azp`. Scopes: `scope`. Roles: those of the
+/// Requires `iss`, your audience, the claim `typ` of `Bearer`, and a client in `azp`. Scopes: `scope`. Roles: those of the
 /// realm or of one client, never both.
 ///
 /// Traps:
@@ -156,7 +156,7 @@ pub fn keycloak(url: &str, realm: &str, roles: KeycloakRoles<'_>) -> Authority {
 
 /// Okta: access tokens of one custom authorization server (`default` is one) of the organization with this host.
 ///
-/// ClaimRules `iss`, your audience, and the client in `cid`. Scopes: `scp`, an array. Roles: `groups`, if the server is
+/// Requires `iss`, your audience, and the client in `cid`. Scopes: `scp`, an array. Roles: `groups`, if the server is
 /// told to add that claim.
 ///
 /// Traps:
@@ -179,7 +179,7 @@ pub fn okta(domain: &str, authorization_server: &str) -> Authority {
 
 /// Zitadel: access tokens for one project of the instance at this URL.
 ///
-/// ClaimRules `iss`, the project in `aud`, and `jti`. Roles: those of the project, the keys of the object at
+/// Requires `iss`, the project in `aud`, and `jti`. Roles: those of the project, the keys of the object at
 /// `urn:zitadel:iam:org:project:`, its id, `:roles`. There is no `scope`.
 ///
 /// Traps:
@@ -204,7 +204,7 @@ pub fn zitadel(url: &str, project_id: &str) -> Authority {
 
 /// Ory Hydra and Ory Network: access tokens of this issuer, exactly as `iss` has it.
 ///
-/// ClaimRules `iss`, your audience, `client_id` and `jti`. Scopes: `scp` or `scope`. Roles: `ext.roles`, where your consent
+/// Requires `iss`, your audience, `client_id` and `jti`. Scopes: `scp` or `scope`. Roles: `ext.roles`, where your consent
 /// app puts them.
 ///
 /// Traps:

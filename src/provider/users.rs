@@ -6,7 +6,7 @@ use crate::verify::{Authority, ClaimRule};
 
 /// Amazon Cognito: access tokens of this user pool (`eu-west-1_AbCdEfGhI`) for these app clients.
 ///
-/// ClaimRules `iss`, `token_use` of `access`, and a `client_id` of the list. Scopes: `scope`. Roles: `cognito:groups`.
+/// Requires `iss`, `token_use` of `access`, and a `client_id` of the list. Scopes: `scope`. Roles: `cognito:groups`.
 ///
 /// Traps:
 /// * There is no `aud`, so the clients are all that keeps other applications of the pool out. If clients bind tokens to a
@@ -34,7 +34,7 @@ pub fn cognito<S: AsRef<str>>(user_pool_id: &str, client_ids: impl IntoIterator<
 
 /// Google: ID tokens for your OAuth client.
 ///
-/// ClaimRules `iss`, and your client id in `aud`. No scopes, no roles.
+/// Requires `iss`, and your client id in `aud`. No scopes, no roles.
 ///
 /// Traps:
 /// * Google's access tokens are opaque. An ID token says who logged in at your client, not what that client may do.
@@ -74,7 +74,7 @@ pub fn google_workspace(client_id: &str, hosted_domain: &str) -> Authority {
 
 /// Firebase Authentication: ID tokens of this project, of users who belong to no tenant.
 ///
-/// ClaimRules `iss` and `aud` of the project, `sub` of 1 to 128 bytes, `auth_time` in the past, and no `firebase.tenant`. Roles:
+/// Requires `iss` and `aud` of the project, `sub` of 1 to 128 bytes, `auth_time` in the past, and no `firebase.tenant`. Roles:
 /// custom claims have no usual name, so say `roles_at`.
 ///
 /// Traps:
@@ -118,7 +118,7 @@ fn firebase_of(preset: &table::Preset, project_id: &str) -> Authority {
 
 /// Supabase: access tokens of users of the project with this reference.
 ///
-/// ClaimRules `iss`, `aud` and `role` of `authenticated`, a `session_id`, and a user who is not anonymous. Roles:
+/// Requires `iss`, `aud` and `role` of `authenticated`, a `session_id`, and a user who is not anonymous. Roles:
 /// `app_metadata.roles`.
 ///
 /// Traps:
@@ -145,7 +145,7 @@ pub fn supabase(project_ref: &str) -> Authority {
 
 /// Clerk: session tokens of the instance with this Frontend API host, from pages of these origins.
 ///
-/// ClaimRules `iss`, `azp` of one of the origins, and a session in `sid` that is not pending. Roles: `o.rol`, the role in the
+/// Requires `iss`, `azp` of one of the origins, and a session in `sid` that is not pending. Roles: `o.rol`, the role in the
 /// organization that is active.
 ///
 /// Traps:

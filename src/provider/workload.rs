@@ -8,7 +8,7 @@ use crate::verify::{Authority, ClaimRule};
 
 /// GitHub Actions on github.com: jobs in repositories of the owner with this numeric id.
 ///
-/// ClaimRules `iss`, your audience, the owner in `repository_owner_id`, and a `repository_id`. No scopes, no roles.
+/// Requires `iss`, your audience, the owner in `repository_owner_id`, and a `repository_id`. No scopes, no roles.
 ///
 /// Traps:
 /// * The issuer signs for everybody: the owner alone keeps strangers out. `gh api users/OWNER --jq .id` tells the id.
@@ -39,7 +39,7 @@ pub fn github_actions(owner_id: &str) -> Authority {
 
 /// GitLab CI: jobs in projects of the namespace (group or user) with this numeric id, on the GitLab at this URL.
 ///
-/// ClaimRules `iss`, your audience, the namespace in `namespace_id`, a `project_id` and a `job_id`. No scopes, no roles.
+/// Requires `iss`, your audience, the namespace in `namespace_id`, a `project_id` and a `job_id`. No scopes, no roles.
 ///
 /// Traps:
 /// * gitlab.com signs for everybody: the namespace alone keeps strangers out.
@@ -63,7 +63,7 @@ pub fn gitlab_ci(url: &str, namespace_id: &str) -> Authority {
 /// Kubernetes: tokens of service accounts of this namespace, from the cluster with this issuer
 /// (`--service-account-issuer`).
 ///
-/// ClaimRules `iss`, your audience, the namespace in `kubernetes.io` and in `sub`. No scopes, no roles; `sub` is
+/// Requires `iss`, your audience, the namespace in `kubernetes.io` and in `sub`. No scopes, no roles; `sub` is
 /// `system:serviceaccount:`, the namespace, `:`, the account.
 ///
 /// Traps:
@@ -93,7 +93,7 @@ pub fn kubernetes(issuer: &str, namespace: &str) -> Authority {
 
 /// SPIFFE: JWT-SVIDs of this trust domain, whose bundle (or the JWK set of its discovery provider) is at this URL.
 ///
-/// ClaimRules your audience, and a SPIFFE ID of the trust domain in `sub`. `iss` may be anything, as the specification says, so
+/// Requires your audience, and a SPIFFE ID of the trust domain in `sub`. `iss` may be anything, as the specification says, so
 /// it has to be the only authority of its verifier.
 ///
 /// Traps:
@@ -123,7 +123,7 @@ pub fn spiffe(trust_domain: &str, bundle: impl Into<RemoteKeys>) -> Authority {
 /// Cloudflare Access: application tokens of this team (`example` of `example.cloudflareaccess.com`) for the application
 /// with this Audience tag.
 ///
-/// ClaimRules `iss`, the tag in `aud`, and `type` of `app`. No scopes, no roles.
+/// Requires `iss`, the tag in `aud`, and `type` of `app`. No scopes, no roles.
 ///
 /// Traps:
 /// * The token is not in `Authorization` but in the header `Cf-Access-Jwt-Assertion`, which the example reads.

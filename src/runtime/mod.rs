@@ -8,6 +8,5 @@ mod time;
 pub(crate) mod trace;
 
 pub use now_or_later::NowOrLater;
-#[cfg(feature = "jwks")]
 pub(crate) use time::Stopwatch;
 pub use time::{Clock, SystemClock, UnixTime};

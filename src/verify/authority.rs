@@ -140,7 +140,7 @@ impl Authority {
         }
     }
 
-    /// ClaimRules this `iss`, compared exactly: a trailing slash counts.
+    /// Requires this `iss`, compared exactly: a trailing slash counts.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = Some(issuer.into().into());
         self
@@ -152,7 +152,7 @@ impl Authority {
         self
     }
 
-    /// ClaimRules that `aud` names this audience, as a whole element. Called again, it accepts that one as well.
+    /// Requires that `aud` names this audience, as a whole element. Called again, it accepts that one as well.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
         self
@@ -181,25 +181,25 @@ impl Authority {
         self
     }
 
-    /// ClaimRules `iat`, and refuses a token that was issued longer ago than this, whatever its `exp`.
+    /// Requires `iat`, and refuses a token that was issued longer ago than this, whatever its `exp`.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
         self
     }
 
-    /// ClaimRules this `sub`.
+    /// Requires this `sub`.
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
         self
     }
 
-    /// ClaimRules that this claim is there and not null. `exp` is demanded always.
+    /// Requires that this claim is there and not null. `exp` is demanded always.
     pub fn required_claim(mut self, claim: impl Into<String>) -> Self {
         self.required.push(claim.into().into());
         self
     }
 
-    /// ClaimRules this media type in the header's `typ`, compared as RFC 7515 section 4.1.9 says.
+    /// Requires this media type in the header's `typ`, compared as RFC 7515 section 4.1.9 says.
     ///
     /// Unless told, `typ` may be absent, `JWT` or `at+jwt`.
     pub fn typ(mut self, media_type: impl Into<String>) -> Self {
@@ -207,7 +207,7 @@ impl Authority {
         self
     }
 
-    /// ClaimRules access tokens of RFC 9068: `typ` of `at+jwt`, and the claims of its section 2.2.
+    /// Requires access tokens of RFC 9068: `typ` of `at+jwt`, and the claims of its section 2.2.
     pub fn rfc9068(mut self) -> Self {
         self.rfc9068 = true;
         self

@@ -7,6 +7,7 @@ use super::authority::Authority;
 use super::claim_rules::ClaimRule;
 #[cfg(feature = "oidc")]
 use super::issuer_rule::TenantIssuer;
+#[cfg(feature = "jwks")]
 use super::key_origin::KeyOrigin;
 use crate::error::ConfigError;
 #[cfg(feature = "jwks")]
@@ -75,21 +76,21 @@ impl Authority {
         self
     }
 
-    /// ClaimRules this of the claim at a JSON pointer, before the user's checks.
+    /// Requires this of the claim at a JSON pointer, before the user's checks.
     #[cfg(feature = "oidc")]
     pub(crate) fn demand(mut self, place: &'static str, demand: ClaimRule) -> Self {
         self.demands.push((place, demand));
         self
     }
 
-    /// ClaimRules one of these claims.
+    /// Requires one of these claims.
     #[cfg(feature = "oidc")]
     pub(crate) fn require_any(mut self, names: &'static [&'static str]) -> Self {
         self.any_of.push(names);
         self
     }
 
-    /// ClaimRules `aud` only if an audience is named: the provider sends none, and a preset demands what stands in its
+    /// Requires `aud` only if an audience is named: the provider sends none, and a preset demands what stands in its
     /// place.
     #[cfg(feature = "oidc")]
     pub(crate) fn audience_may_lack(mut self) -> Self {

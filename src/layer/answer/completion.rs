@@ -87,13 +87,13 @@ impl<R> Special<R> {
         let Some(error) = refusal_from_inside(response.extensions_mut()) else { return };
         let anew = render(&self.reject, error.into(), &self.answers, &head);
         let (before, _body) = std::mem::replace(response, anew).into_parts();
-        keep(before.headers, response.headers_mut());
+        keep(&before.headers, response.headers_mut());
         let anew = std::mem::replace(response.extensions_mut(), before.extensions);
         response.extensions_mut().extend(anew);
     }
 }
 
-fn keep(before: HeaderMap, headers: &mut HeaderMap) {
+fn keep(before: &HeaderMap, headers: &mut HeaderMap) {
     const OF_THE_BODY: [http::HeaderName; 3] = [CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING];
     for name in before.keys() {
         if !OF_THE_BODY.contains(name) && !headers.contains_key(name) {
