@@ -144,7 +144,8 @@ where
     }
 }
 
-impl<S, C, R: Clone> Layer<S> for JwtAuthLayer<C, R> {
+// `S: Clone` is needed by the service. It stands here too, so that rustc names it where the layer is added.
+impl<S: Clone, C, R: Clone> Layer<S> for JwtAuthLayer<C, R> {
     type Service = JwtAuth<S, C, R>;
 
     fn layer(&self, inner: S) -> Self::Service {

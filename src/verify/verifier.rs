@@ -74,19 +74,26 @@ enum Choice<'v> {
     NotAtHand(Box<str>),
 }
 
-impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
+// The bounds are those of the functions, not of the block: so rustc says what a claims type lacks.
+impl<C> Verifier<C> {
     /// A verifier for one authority or several, with the defaults for everything else.
     ///
     /// With several, a token's `iss` chooses the authority before any key is looked up.
     ///
     /// # Errors
     /// If a setting is missing, contradicts another, or is out of bounds; the error names it and the remedy.
-    pub fn new(authorities: impl IntoIterator<Item = Authority>) -> Result<Self, ConfigError> {
+    pub fn new(authorities: impl IntoIterator<Item = Authority>) -> Result<Self, ConfigError>
+    where
+        C: DeserializeOwned + Send + Sync + 'static,
+    {
         Self::builder().authorities(authorities).build()
     }
 
     /// A verifier with more settings.
-    pub fn builder() -> VerifierBuilder<C> {
+    pub fn builder() -> VerifierBuilder<C>
+    where
+        C: DeserializeOwned + Send + Sync + 'static,
+    {
         VerifierBuilder::new()
     }
 
@@ -94,11 +101,16 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     ///
     /// The answer is there at once ([`NowOrLater::now`]) unless keys must be fetched, or an asynchronous check or tenant
     /// is configured. The error is the reason of the refusal.
-    pub fn verify(&self, token: &str) -> NowOrLater<Result<Jwt<C>, AuthError>> {
+    pub fn verify(&self, token: &str) -> NowOrLater<Result<Jwt<C>, AuthError>>
+    where
+        C: DeserializeOwned + Send + Sync + 'static,
+    {
         self.attempt(token, Resolved::Nothing)
     }
+}
 
-    /// Verifies with what is at hand; if something lacks, asks for it and begins anew.
+impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
+    /// Verifies with what is at hand; if something is missing, asks for it and begins anew.
     fn attempt(&self, token: &str, asked: Resolved) -> NowOrLater<Result<Jwt<C>, AuthError>> {
         let lacking = match self.with_keys_at_hand(token) {
             Ok(Outcome::Verified(jwt, authority)) => return self.with_checks(jwt, &authority),

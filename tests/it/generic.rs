@@ -111,7 +111,8 @@ fn the_service_inside_can_be_seen_changed_and_taken_out() {
     assert_eq!(service.get_ref(), &[1]);
     service.get_mut().push(2);
     assert_eq!(service.clone().into_inner(), [1, 2]);
-    // Also for a service that is neither `Clone` nor a service at all.
+    // Also for something that is no service at all.
+    #[derive(Clone)]
     struct Lonely;
     let Lonely = JwtAuthLayer::new(verifier(&world)).layer(Lonely).into_inner();
 }

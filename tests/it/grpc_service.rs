@@ -17,7 +17,7 @@ use tonic_prost::ProstCodec;
 use tower::{Layer, Service, ServiceExt};
 use tower_jwt_auth::{AuthError, Claims, Jwt, JwtAuth, JwtAuthLayer, Principal, Reason, Verifier};
 
-use crate::services::quick_world;
+use crate::services::{quick_world, reason_of};
 use crate::support::{User, World};
 
 type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -119,6 +119,57 @@ async fn what_jwt_of_says_becomes_the_status_of_the_method() {
     let optional = layer::<User>(&world).optional().layer(Greeter);
     assert_eq!(outcome(optional.clone(), call(None)).await.0, Code::Unauthenticated);
     assert_eq!(outcome(optional, call(Some(&world))).await.0, Code::Ok);
+}
+
+/// `?` in a method loses nothing: the layer around it adds its challenge, and says it in the log.
+#[tokio::test]
+async fn a_refusal_in_a_method_gets_the_challenge_of_the_layer() {
+    #[derive(Clone, Copy)]
+    struct Refusing;
+
+    struct RefusingMethod;
+
+    impl UnaryService<String> for RefusingMethod {
+        type Response = String;
+        type Future = Later<Result<tonic::Response<String>, Status>>;
+
+        fn call(&mut self, _: tonic::Request<String>) -> Self::Future {
+            Box::pin(async { Err(AuthError::insufficient_scope("orders:write"))? })
+        }
+    }
+
+    impl Service<Request<Body>> for Refusing {
+        type Response = Response<Body>;
+        type Error = Infallible;
+        type Future = Later<Result<Response<Body>, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: Request<Body>) -> Self::Future {
+            Box::pin(async move {
+                Ok(Grpc::new(ProstCodec::<String, String>::default()).unary(RefusingMethod, request).await)
+            })
+        }
+    }
+
+    let world = quick_world();
+    let service = layer::<User>(&world).realm("orders").unwrap().layer(Refusing);
+    let response = service.oneshot(call(Some(&world))).await.unwrap();
+    assert_eq!(response.headers()["grpc-status"], "7");
+    let expected = r#"Bearer realm="orders", error="insufficient_scope", error_description="The access token lacks a scope", scope="orders:write""#;
+    assert_eq!(response.headers()["www-authenticate"], expected);
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    assert_eq!(reason_of(&response), Some(Reason::InsufficientScope));
+
+    // An anonymous caller of an optional layer, refused by `Jwt::of` in the method.
+    let optional = layer::<User>(&world).realm("orders").unwrap().optional().layer(Greeter);
+    let response = optional.oneshot(call(None)).await.unwrap();
+    assert_eq!(
+        (&response.headers()["grpc-status"], &response.headers()["www-authenticate"]),
+        (&http::HeaderValue::from_static("16"), &http::HeaderValue::from_static(r#"Bearer realm="orders""#),)
+    );
 }
 
 #[test]

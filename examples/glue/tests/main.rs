@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod axum_nested;
+mod compile_errors;
 mod cookie;
 mod mcp;
 mod openapi;

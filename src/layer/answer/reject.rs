@@ -37,8 +37,10 @@ use crate::runtime::trace;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot answer a refusal with a body of type `{B}`",
     label = "this service answers with `{B}`",
-    note = "the default `Auto` needs `{B}: Default`; otherwise give the layer a function: \
-            `.reject_with(|refusal: &Refusal<'_>| refusal.response(/* a {B} */))`"
+    note = "the default `Auto` needs `{B}: Default`; for another body give the layer a function: \
+            `.reject_with(|refusal: &Refusal<'_>| refusal.response(/* a {B} */))`",
+    note = "a body that cannot be made, such as `hyper::body::Incoming` in a proxy, is mapped in the inner service first: \
+            `response.map(BodyExt::boxed)`"
 )]
 pub trait Reject<B> {
     /// The whole response.
@@ -61,6 +63,7 @@ where
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Auto;
 
+#[diagnostic::do_not_recommend] // rather say what `Reject` says than that a body has no `Default`
 impl<B: Default> Reject<B> for Auto {
     fn reject(&self, refusal: &Refusal<'_>) -> Response<B> {
         refusal.response(B::default())
