@@ -1,4 +1,5 @@
-//! Tower middleware that turns a bearer token into typed, verified claims, for axum, tonic and hyper services.
+//! Tower middleware that protects axum, tonic and hyper services with JSON Web Tokens: it verifies the bearer token of a
+//! request and hands its claims, as your own type, to the handler.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,37 +24,36 @@
 //! # Ok(()) }
 //! ```
 //!
-//! A request without a good token is answered with 401 and a challenge (or status 16, if it is a gRPC call) and
-//! never reaches the handler.
+//! The layer answers a request without a good token with 401 and a challenge (with status 16 if it is a gRPC call). Such a
+//! request never reaches the handler.
 //!
-//! Never built a login? The [guide](guide/index.html) goes from the password to the logout, in small steps.
+//! If you have never built a login, start with the [guide](guide/index.html).
 //!
 //! # The nouns
 //!
 //! ```text
 //! Authority ──▶ Verifier<C> ──▶ JwtAuthLayer<C, R> ──▶ Require ──▶ Jwt<C> in the request's extensions
-//!  who may sign,  no HTTP inside    where the token is,    who may      the proof that a token was verified
-//!  with what,                       optional or required,  do this
-//!  its policy                       what a refusal says
+//!  trusted issuer,  no HTTP inside  where the token is,    the policy   the proof that a token was verified
+//!  its keys,                        optional or required,  of a route
+//!  its rules                        how a refusal looks
 //! ```
 //!
-//! * [`Authority`]: an issuer, its keys, and what its tokens must say. Two authorities cannot borrow each other's
-//!   keys, audiences or algorithms.
-//! * [`Verifier`]: a checked set of authorities. Cheap to clone, and usable without a server.
-//! * [`JwtAuthLayer`]: the middleware. [`JwtAuthLayer::optional`] lets the anonymous through, never a bad token. The
-//!   token is in the `Authorization` header unless a [`TokenSource`] says otherwise.
-//! * [`Require`]: what a caller must be allowed to do, as a value. It is a layer for routes and services, a guard for
-//!   axum handlers ([`Allowed`]), and a map for gRPC methods ([`RequireMethods`]).
-//! * [`Jwt`]: the verified claims, as your type. Only a verifier makes one. [`Principal`] is the same token,
-//!   untyped.
-//! * [`KeySet`] and [`Secret`]: what signatures are checked with.
-//! * [`Issuer`]: signs tokens, with one [`SigningKey`] or a [`KeyRing`] that rotates, and publishes the keys.
-//! * [`AuthError`] with its [`Reason`] says why a request was refused; [`ConfigError`] what is wrong with the
-//!   set-up, before the first request.
+//! * [`Authority`]: an issuer, its keys, and the rules for its tokens. Two authorities cannot use each other's keys,
+//!   audiences or algorithms.
+//! * [`Verifier`]: a checked set of authorities. It is cheap to clone, and works without a server.
+//! * [`JwtAuthLayer`]: the middleware. [`JwtAuthLayer::optional`] lets a request without a token through. A bad token is
+//!   still refused. The token is in the `Authorization` header unless you name another [`TokenSource`].
+//! * [`Require`]: a policy, as a value. It is a layer for routes and services, a guard for axum handlers ([`Allowed`]), and
+//!   an entry in the map of gRPC methods ([`RequireMethods`]).
+//! * [`Jwt`]: the verified claims, as your type. Only a verifier makes one. [`Principal`] is the same token, untyped.
+//! * [`KeySet`] and [`Secret`]: the keys that signatures are checked with.
+//! * [`Issuer`]: signs tokens and publishes the keys. It uses one [`SigningKey`], or a [`KeyRing`] that rotates.
+//! * [`AuthError`] says why a request was refused; its [`Reason`] is a stable code. [`ConfigError`] lists what is wrong with
+//!   the configuration, before the first request.
 //!
-//! # What is checked unless you say otherwise
+//! # What is checked by default
 //!
-//! A setting that is made is demanded, and what weakens a check is a call that can be searched for:
+//! If you configure a check, every token must pass it. A call that weakens a check has a name that you can search for:
 //!
 //! | | |
 //! |---|---|
@@ -61,16 +61,16 @@
 //! | `kid` | must match exactly; where no key has one, exactly one key may fit; never "another key" |
 //! | `crit`, `jwk`, `jku`, `x5u`, `x5c` | refused; never used |
 //! | `typ` | absent, `JWT` or `at+jwt` ([`Authority::typ`], [`Authority::rfc9068`], [`Authority::id_token`]) |
-//! | `exp` | demanded |
+//! | `exp` | required |
 //! | `nbf`, `iat` | not in the future |
-//! | `iss` | demanded, exact ([`Authority::any_issuer`]) |
-//! | `aud` | demanded, a whole element ([`Authority::any_audience`]) |
+//! | `iss` | required, compared exactly ([`Authority::any_issuer`]) |
+//! | `aud` | required, compared as a whole element ([`Authority::any_audience`]) |
 //! | wrong types, duplicate names | refused |
 //! | marks of ID, refresh and logout tokens | refused |
-//! | `cnf` | refused: the token is bound to a key that nobody asked for |
+//! | `cnf` | refused: the token is bound to a key, and no check of that binding is configured |
 //! | size | 16 KiB, before anything is decoded ([`Limits`]) |
 //!
-//! # Who may do what
+//! # Policies
 //!
 //! ```
 //! # async fn list() {}
@@ -96,9 +96,9 @@
 //! }
 //! ```
 //!
-//! Who lacks something is answered with 403 (or status 7), and the scope that would help. On a route without the layer
-//! a policy refuses everybody with 500. What no layer can cover is a handler that asks for nothing, on a router without
-//! a layer: it is open.
+//! A caller without the scope gets 403 (or status 7), and the response names the scope. On a route without the layer a policy
+//! refuses every request with 500. No layer can protect a handler that is outside of it: a handler that takes no `Jwt`,
+//! on a router without the layer, is open.
 //!
 //! # Keys from an identity provider
 //!
@@ -114,23 +114,42 @@
 //! # #[cfg(not(feature = "oidc"))] fn main() {}
 //! ```
 //!
-//! Nothing is fetched before the first token, which waits for the keys; `verifier.warm().await?` fails at start instead.
-//! After that they are refreshed in the background: a token with a known key never waits. New keys are found by
-//! themselves. While the provider fails, the keys at hand serve for six hours, after a restart too if they are kept
-//! (`RemoteKeys::keep_in`); without any the answer is 503 (or status 14), never 401. `Verifier::key_health` tells how they
-//! are, `Verifier::health_service` answers readiness probes, [`RemoteKeys`] has the settings. `provider` has the well-known
-//! providers; [`Tenants`] is for issuers that are known only at run time, such as one for each customer.
+//! The verifier fetches nothing before the first token, and that token waits for the keys. `verifier.warm().await?` fetches
+//! them at start instead. The verifier then refreshes the keys in the background: a token with a known key never waits, and
+//! new keys are found without a restart. While the provider fails, the keys at hand stay in use for six hours.
+//! `RemoteKeys::keep_in` keeps them for the next process. Without any keys the answer is 503 (or status 14), never 401.
 //!
-//! `TestProvider` (feature `test-util`) is a provider for tests, in memory or on loopback: it rotates and fails as it is told.
+//! Plain `http://` is accepted for a loopback address only, after `RemoteKeys::insecure_http_on_loopback`.
+//! `Verifier::key_health` reports the state of the keys, and `Verifier::health_service` answers readiness probes. The module
+//! `provider` has presets for well-known providers. [`Tenants`] is for issuers that are known only at run time.
 //!
-//! # What it does not do
+//! # Not supported
 //!
-//! It does not read tokens from form bodies, by design.
-//! Encrypted tokens (JWE), nested tokens, unsigned tokens and the JSON serialization are refused by design.
+//! The layer does not read tokens from form bodies. It refuses encrypted tokens (JWE), nested tokens, unsigned tokens and the
+//! JSON serialization.
 //!
 //! # With tonic
 //!
-//! The same layer answers gRPC calls in gRPC. In a method:
+//! The same layer answers gRPC calls with a gRPC status. The first layer of a server is the outermost, so the `JwtAuthLayer`
+//! comes before [`RequireMethods`]:
+//!
+//! ```
+//! # #[cfg(feature = "tonic")] mod server {
+//! use tonic::{service::Routes, transport::Server};
+//! use tower_jwt_auth::{Claims, JwtAuthLayer, Require, RequireMethods, Verifier};
+//!
+//! async fn serve(services: Routes, verifier: Verifier<Claims>) -> Result<(), Box<dyn std::error::Error>> {
+//!     let methods = RequireMethods::deny_unlisted()
+//!         .method("/hello.Greeter/SayHello", Require::scope("hello"))
+//!         .method("/grpc.health.v1.Health/Check", Require::anyone())
+//!         .checked_for(&verifier)?;
+//!     let mut server = Server::builder().layer(JwtAuthLayer::new(verifier).optional()).layer(methods);
+//!     Ok(server.add_routes(services).serve("[::1]:50051".parse()?).await?)
+//! }
+//! # }
+//! ```
+//!
+//! In a method, `?` turns a refusal into a `Status`. The layer adds the challenge:
 //!
 //! ```
 //! # #[cfg(feature = "tonic")] mod example {
@@ -169,7 +188,8 @@
 //!
 //! # In tests
 //!
-//! With the feature `test-util`, [`TestIssuer`] really signs and [`TestClock`] moves when you say so:
+//! With the feature `test-util`, [`TestIssuer`] makes real signatures, and you move the [`TestClock`]. `TestProvider` is an
+//! identity provider in memory or on loopback that rotates keys and fails on command.
 //!
 //! ```
 //! # #[cfg(feature = "test-util")]
@@ -200,6 +220,7 @@
 //! | `rust-crypto` | cryptography by the portable RustCrypto provider of `jsonwebtoken` | |
 //! | `axum` | [`Jwt`], `Option<Jwt>` and [`Principal`] as extractors | yes |
 //! | `issuer` | [`Issuer`], [`KeyRing`], refresh tokens | |
+//! | `jsonwebtoken` | `Backend::jsonwebtoken`, `KeySet::from_jsonwebtoken`: conversions from the types of version 11 | |
 //! | `jwks` | `Authority::jwks`: keys from the URL of a JWK set, by `reqwest` and rustls | |
 //! | `oidc` | `Authority::oidc`: the same, found by the discovery document of an issuer | |
 //! | `cookie` | [`TokenSource::cookie`], [`TokenCookie`] | |
@@ -207,10 +228,12 @@
 //! | `sqlite` | `SqliteRefreshStore`: refresh tokens in SQLite, which is compiled in | |
 //! | `test-util` | [`TestIssuer`] and [`TestClock`], with `jwks` a `TestProvider`; not for production | |
 //! | `tracing` | events: refusals at debug, mistakes in the set-up at error | |
-//! | `full` | all of these but `rust-crypto`, `sqlite` and `test-util` | |
+//! | `full` | all of these but `jsonwebtoken`, `rust-crypto`, `sqlite` and `test-util` | |
 //!
-//! Features only add. Both backends at once are fine (aws-lc-rs is used unless [`VerifierBuilder::backend`] says
-//! otherwise); with none, building a verifier is a [`ConfigError`].
+//! If rustc does not find an item, its feature is off: the documentation of each item names the feature.
+//!
+//! A feature only adds. Both backends may be on: the verifier then uses aws-lc-rs unless [`VerifierBuilder::backend`] names
+//! the other. With neither, building a verifier is a [`ConfigError`].
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -231,7 +231,7 @@ fn gravest(refusals: impl IntoIterator<Item = No>, policies: &[Require]) -> Opti
     Some(No { error, decided: refusals.iter().all(|no| no.decided) })
 }
 
-/// All that the policies demand of an authentication, so that the next one satisfies them at once.
+/// All requirements of the policies for an authentication, so that the next one satisfies them at once.
 fn joined(policies: &[Require], refusals: &[No]) -> ChallengeParams {
     let mut all = ChallengeParams::default();
     let demanded = policies.iter().map(authentication);
@@ -245,7 +245,7 @@ fn joined(policies: &[Require], refusals: &[No]) -> ChallengeParams {
     all
 }
 
-/// What the policy demands of an authentication, whatever else it does.
+/// The requirements of the policy for an authentication.
 fn authentication(policy: &Require) -> ChallengeParams {
     match &*policy.0 {
         Rule::MaxAuthAge(age) => ChallengeParams { max_age: Some(*age), ..ChallengeParams::default() },

@@ -63,7 +63,7 @@ pub(super) enum Rule {
     All(Vec<Require>),
     Any(Vec<Require>),
     Not(Require),
-    /// A policy that was written wrong: nobody passes, and the log says what to mend.
+    /// A policy that was written wrong: it refuses every caller, and the log says what to mend.
     Broken(ConfigError),
 }
 
@@ -104,7 +104,8 @@ impl Require {
 
     /// This scope, or each of several separated by spaces: `"orders:read orders:write"`.
     ///
-    /// Scopes are compared whole. Who lacks one is told all that the operation needs (RFC 6750 section 3.1).
+    /// Scopes are compared whole. A caller without one of them gets 403, and the response names all scopes that the operation
+    /// needs (RFC 6750 section 3.1).
     pub fn scope(scope: impl Into<String>) -> Self {
         let scope = scope.into();
         if scope.split(' ').all(is_word) {
@@ -137,7 +138,7 @@ impl Require {
         }
     }
 
-    /// Whatever your claims say: a predicate over the claims type of the layer.
+    /// A predicate over the claims type of the layer.
     ///
     /// ```
     /// # struct User { verified: bool }
@@ -157,7 +158,7 @@ impl Require {
 
     /// An authentication (`auth_time`) of at most this age when the token was verified (RFC 9470).
     ///
-    /// Whose token says longer ago, a time in the future, or nothing, is asked to authenticate again.
+    /// A caller whose token has an older `auth_time`, one in the future, or none, is asked to authenticate again.
     pub fn max_auth_age(age: Duration) -> Self {
         Self::of(Rule::MaxAuthAge(age))
     }
@@ -205,7 +206,7 @@ impl Require {
         Self::of(Rule::Ask { name: name.into(), question, deadline: DEADLINE })
     }
 
-    /// All of these. An empty list is a mistake, and lets nobody pass: it may come from a file that was not read.
+    /// All of these. An empty list is a mistake, because it may come from a file that was not read: it refuses every caller.
     pub fn all(policies: impl IntoIterator<Item = Self>) -> Self {
         let policies: Vec<_> = policies.into_iter().collect();
         if policies.is_empty() {
@@ -218,7 +219,7 @@ impl Require {
         Self::of(Rule::All(policies))
     }
 
-    /// At least one of these. Of none, nobody passes.
+    /// At least one of these. An empty list refuses every caller.
     pub fn any(policies: impl IntoIterator<Item = Self>) -> Self {
         Self::of(Rule::Any(policies.into_iter().collect()))
     }
@@ -230,7 +231,7 @@ impl Require {
         Self::of(Rule::Not(policy))
     }
 
-    /// The scopes without which nobody satisfies the policy, in its order: for API descriptions.
+    /// The scopes that every caller needs to satisfy the policy, in its order: for API descriptions.
     ///
     /// ```
     /// use tower_jwt_auth::Require;

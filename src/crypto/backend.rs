@@ -10,7 +10,7 @@ use super::key_error::KeyError;
 use super::material::KeyMaterial;
 use crate::jose::Algorithm;
 
-/// Who computes signatures.
+/// The library that computes signatures.
 ///
 /// You need this only to overrule the default, which is aws-lc-rs if its feature is on, RustCrypto otherwise.
 /// Having both features on is fine; the process-wide default of `jsonwebtoken` is never used.

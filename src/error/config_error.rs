@@ -93,7 +93,7 @@ impl ConfigError {
         self.first.setting()
     }
 
-    /// What mends the first mistake, in words.
+    /// The remedy for the first mistake, in words.
     #[must_use]
     pub fn remedy(&self) -> &str {
         self.first.remedy()
@@ -119,7 +119,7 @@ impl ConfigProblem {
         &self.problem
     }
 
-    /// What mends it, in words.
+    /// The remedy, in words.
     #[must_use]
     pub fn remedy(&self) -> &str {
         &self.remedy

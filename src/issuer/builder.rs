@@ -68,7 +68,7 @@ impl IssuerBuilder {
         self
     }
 
-    /// How long tokens live: 10 minutes unless told, from 1 second to 24 hours.
+    /// How long tokens live: 10 minutes by default, from 1 second to 24 hours.
     ///
     /// A stolen access token works this long.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
@@ -76,7 +76,7 @@ impl IssuerBuilder {
         self
     }
 
-    /// The media type in the header's `typ`: `at+jwt` (RFC 9068) unless told.
+    /// The media type in the header's `typ`: `at+jwt` (RFC 9068) by default.
     pub fn typ(mut self, media_type: impl Into<String>) -> Self {
         self.typ = media_type.into();
         self

@@ -37,42 +37,42 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Bytes of the whole encoded token: 16 KiB unless told, 256 to 1 MiB.
+    /// Bytes of the whole encoded token: 16 KiB by default, 256 to 1 MiB.
     #[must_use]
     pub const fn token_bytes(mut self, bytes: usize) -> Self {
         self.token_bytes = bytes;
         self
     }
 
-    /// Bytes of the decoded header: 2 KiB unless told, 64 to 64 KiB.
+    /// Bytes of the decoded header: 2 KiB by default, 64 to 64 KiB.
     #[must_use]
     pub const fn header_bytes(mut self, bytes: usize) -> Self {
         self.header_bytes = bytes;
         self
     }
 
-    /// Bytes of the header's `kid`: 256 unless told, 1 to 2,048.
+    /// Bytes of the header's `kid`: 256 by default, 1 to 2,048.
     #[must_use]
     pub const fn kid_bytes(mut self, bytes: usize) -> Self {
         self.kid_bytes = bytes;
         self
     }
 
-    /// Nesting of the payload's JSON, the outermost object counted: 32 unless told, 1 to 64.
+    /// Nesting of the payload's JSON, the outermost object counted: 32 by default, 1 to 64.
     #[must_use]
     pub const fn json_depth(mut self, levels: usize) -> Self {
         self.json_depth = levels;
         self
     }
 
-    /// Elements of an `aud` array: 32 unless told, 1 to 1,024.
+    /// Elements of an `aud` array: 32 by default, 1 to 1,024.
     #[must_use]
     pub const fn audience_elements(mut self, elements: usize) -> Self {
         self.audience_elements = elements;
         self
     }
 
-    /// Keys that are tried for a token whose `kid` does not choose one: 1 unless told, 1 to 4.
+    /// Keys that are tried for a token whose `kid` does not choose one: 1 by default, 1 to 4.
     ///
     /// Each further key costs a whole signature check per refusal. Keys that share the `kid` are tried up to 4 anyway.
     #[must_use]

@@ -167,8 +167,8 @@ fn remove_forged(headers: &mut HeaderMap, claims: &[(HeaderName, String)]) {
 /// The text of the verified token, for handlers that call another service in the caller's name.
 ///
 /// It is there only if the layer was told to keep it, by
-/// [`JwtAuthLayer::keep_raw_token`](crate::JwtAuthLayer::keep_raw_token). Whoever holds it can act as the caller until
-/// it expires: send it only to services that are its audience, and never log it.
+/// [`JwtAuthLayer::keep_raw_token`](crate::JwtAuthLayer::keep_raw_token). A holder of the token can act as the caller until it
+/// expires. Send it only to services that are its audience, and never log it.
 #[derive(Clone)]
 pub struct RawToken(Arc<Zeroizing<String>>);
 

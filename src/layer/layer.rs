@@ -155,7 +155,7 @@ impl<C, R> JwtAuthLayer<C, R> {
         self
     }
 
-    /// Names the realm in challenges (RFC 9110 section 11.5): `api` unless told.
+    /// Names the realm in challenges (RFC 9110 section 11.5): `api` by default.
     ///
     /// # Errors
     /// If it is empty or has a character that would need escaping.

@@ -36,19 +36,19 @@ impl RefreshTokensBuilder {
         }
     }
 
-    /// How long a token lives that is not used: 14 days unless told, at least a second, at most the absolute lifetime.
+    /// How long a token lives that is not used: 14 days by default, at least a second, at most the absolute lifetime.
     pub fn idle(mut self, lifetime: Duration) -> Self {
         self.lifetimes.idle = lifetime;
         self
     }
 
-    /// How long a session lives, however often its token is rotated: 30 days unless told, at most ten years.
+    /// How long a session lives, however often its token is rotated: 30 days by default, at most ten years.
     pub fn absolute(mut self, lifetime: Duration) -> Self {
         self.lifetimes.absolute = lifetime;
         self
     }
 
-    /// How long an exchanged token may be sent again by a client that did not get the answer: 10 seconds unless told,
+    /// How long an exchanged token may be sent again by a client that did not get the answer: 10 seconds by default,
     /// at most 60 and less than the idle lifetime.
     ///
     /// It ends as soon as the successor is used, so a client with several tabs keeps one token for all of them. Machines
@@ -60,7 +60,7 @@ impl RefreshTokensBuilder {
         self
     }
 
-    /// How many sessions one subject may have: 100 unless told, at most 1,000. A login beyond it ends the session that
+    /// How many sessions one subject may have: 100 by default, at most 1,000. A login beyond it ends the session that
     /// has not been used for longest. After logins at the same moment there may be one more, until the next login.
     pub fn sessions_per_subject(mut self, most: usize) -> Self {
         self.sessions_per_subject = most;

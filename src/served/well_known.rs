@@ -98,7 +98,7 @@ pub struct MetadataBuilder {
 impl MetadataBuilder {
     /// Adds a member, such as `token_endpoint`, or replaces one.
     ///
-    /// `issuer` cannot be replaced. `jwks_uri` is `/.well-known/jwks.json` below the issuer unless told.
+    /// `issuer` cannot be replaced. `jwks_uri` is `/.well-known/jwks.json` below the issuer by default.
     pub fn member(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.members.insert(name.into(), value.into());
         self

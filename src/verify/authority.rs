@@ -16,11 +16,11 @@ use crate::jose::{Algorithm, AlgorithmSet};
 use crate::keys::{KeyEndpoint, RemoteKeys};
 use crate::keys::{KeySet, KeySource, Secret, Static};
 
-/// Who may sign tokens, with what keys, and what those tokens must say.
+/// A trusted issuer: its keys, and the rules for its tokens.
 ///
-/// A setting that is made is demanded: an authority with an audience refuses a token without `aud`. Issuer and
-/// audience have no default; say `any_issuer()` or `any_audience()` if you mean that. Whatever is wrong with the
-/// settings is told when the [`Verifier`](crate::Verifier) is built.
+/// If you configure a check, every token must pass it: an authority with an audience refuses a token without `aud`. Issuer
+/// and audience have no default. Call `any_issuer()` or `any_audience()` to accept all of them. Building the
+/// [`Verifier`](crate::Verifier) reports every mistake in the settings.
 ///
 /// ```
 /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
@@ -91,7 +91,7 @@ impl Authority {
     }
 
     /// Tokens of this issuer, whose discovery document (`/.well-known/openid-configuration`) says where its keys are
-    /// (feature `oidc`). The document must be of this very issuer. `iss` is demanded, the same unless [`Authority::issuer`]
+    /// (feature `oidc`). The document must name exactly this issuer. `iss` is required, and is the same unless [`Authority::issuer`]
     /// names another one, for providers whose tokens say something else than their document.
     ///
     /// As with [`Authority::jwks`], nothing is fetched before the first token.
@@ -173,7 +173,7 @@ impl Authority {
         self
     }
 
-    /// How far the clocks of issuer and verifier may differ: 30 seconds unless told, at most 300.
+    /// How far the clocks of issuer and verifier may differ: 30 seconds by default, at most 300.
     ///
     /// Each second keeps a token alive that much longer.
     pub fn leeway(mut self, leeway: Duration) -> Self {
@@ -193,7 +193,7 @@ impl Authority {
         self
     }
 
-    /// Requires that this claim is there and not null. `exp` is demanded always.
+    /// Requires that this claim is present and not null. `exp` is always required.
     pub fn required_claim(mut self, claim: impl Into<String>) -> Self {
         self.required.push(claim.into().into());
         self
@@ -213,7 +213,7 @@ impl Authority {
         self
     }
 
-    /// Takes ID tokens of OpenID Connect instead of access tokens, and demands the claims that those must have.
+    /// Accepts ID tokens of OpenID Connect instead of access tokens, and requires the claims of an ID token.
     ///
     /// An ID token tells a client who logged in; an API should not take it for permission.
     pub fn id_token(mut self) -> Self {

@@ -90,7 +90,7 @@ impl Authority {
         self
     }
 
-    /// Requires `aud` only if an audience is named: the provider sends none, and a preset demands what stands in its
+    /// Requires `aud` only if an audience is named: the provider sends none, and the preset checks what stands in its
     /// place.
     #[cfg(feature = "oidc")]
     pub(crate) fn audience_may_lack(mut self) -> Self {

@@ -92,7 +92,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> VerifierBuilder<C> {
         self
     }
 
-    /// How long asynchronous checks may take together: 500 milliseconds unless told, at most 5 seconds.
+    /// How long asynchronous checks may take together: 500 milliseconds by default, at most 5 seconds.
     pub fn check_deadline(mut self, deadline: Duration) -> Self {
         self.check_deadline = deadline;
         self

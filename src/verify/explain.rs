@@ -13,7 +13,7 @@ use crate::error::Reason;
 use crate::jose;
 use crate::keys::KeySource;
 
-/// What [`Verifier::explain`] found: the verdict, what the token says, and what would mend it.
+/// What [`Verifier::explain`] found: the verdict, what the token says, and the remedy.
 ///
 /// It shows claims and settings. Print it at your desk or in a test; never send it to a client.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ impl fmt::Display for Explanation {
 }
 
 impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
-    /// Says in words what this verifier makes of a token: which rule refuses it, and what would mend that.
+    /// Says in words what this verifier makes of a token: the rule that refuses it, and the remedy.
     ///
     /// ```
     /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
@@ -258,7 +258,7 @@ fn why_no_keys(_source: &dyn KeySource) -> String {
     String::new()
 }
 
-/// What a token says, believed by nobody.
+/// The unverified content of a token.
 struct Unverified {
     has_scheme: bool,
     header: Option<Map<String, Value>>,

@@ -9,7 +9,7 @@ use crate::error::Reason;
 use crate::jose::{ClaimName, ClaimValue, RegisteredClaims, same_media_type};
 use crate::runtime::UnixTime;
 
-/// What an authority demands of its tokens.
+/// The claim rules of one authority.
 #[derive(Debug)]
 pub(super) struct Policy {
     pub(super) issuer: IssuerRule,

@@ -18,11 +18,10 @@ use crate::jose::{self, ClaimValue, RegisteredClaims};
 use crate::runtime::trace;
 use crate::runtime::{Clock, UnixTime};
 
-/// Who made the request, by a token that was verified: the registered claims, untyped.
+/// The caller, as a verified token describes it: the registered claims, untyped.
 ///
 /// It is another handle on the memory behind [`Jwt`](crate::Jwt), and like that one only a verifier makes it.
-/// Whom it is about is the pair of [`issuer`](Self::issuer) and [`subject`](Self::subject); a subject alone is not
-/// unique.
+/// The pair of [`issuer`](Self::issuer) and [`subject`](Self::subject) identifies the user. A subject alone is not unique.
 #[derive(Clone)]
 pub struct Principal(pub(super) Arc<dyn Verified>);
 

@@ -59,7 +59,7 @@ enum Outcome<'v, C> {
     Unresolved(Unresolved<'v>),
 }
 
-/// Whose keys count for a token.
+/// The authority whose keys count for a token.
 // A box would be an allocation for each good token.
 #[allow(clippy::large_enum_variant)]
 enum Choice<'v> {
@@ -74,7 +74,7 @@ enum Choice<'v> {
     NotAtHand(Box<str>),
 }
 
-// The bounds are those of the functions, not of the block: so rustc says what a claims type lacks.
+// The bounds are those of the functions, not of the block: so rustc names the bound that a claims type does not meet.
 impl<C> Verifier<C> {
     /// A verifier for one authority or several, with the defaults for everything else.
     ///

@@ -32,13 +32,13 @@ impl KeyRingBuilder {
         }
     }
 
-    /// The algorithm of keys that are made from now on: ES256 unless told. Those that are there stay as they are.
+    /// The algorithm of keys that are made from now on: ES256 by default. Those that are there stay as they are.
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
         self.schedule.algorithm = algorithm;
         self
     }
 
-    /// How long a key signs: 30 days unless told, at least twice the publish lead.
+    /// How long a key signs: 30 days by default, at least twice the publish lead.
     pub fn rotate_every(mut self, period: Duration) -> Self {
         self.schedule.every = Some(period);
         self
@@ -50,7 +50,7 @@ impl KeyRingBuilder {
         self
     }
 
-    /// How long a key is published before it signs: 24 hours unless told, at least 15 minutes. All replicas
+    /// How long a key is published before it signs: 24 hours by default, at least 15 minutes. All replicas
     /// must have the same; to change it, stop them all.
     ///
     /// Verifiers that keep a key set for longer than this refuse tokens after a rotation, unless they fetch for an

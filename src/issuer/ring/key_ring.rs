@@ -31,8 +31,8 @@ const ATTEMPTS: usize = 32;
 ///
 /// | a key is | for |
 /// |---|---|
-/// | published | the publish lead, 24 hours unless told |
-/// | signing | until the next key takes over, 30 days unless told |
+/// | published | the publish lead, 24 hours by default |
+/// | signing | until the next key takes over, 30 days by default |
 /// | retired, still published | 24 hours (the longest that a token lives) and 10 minutes (leeway, and clocks that differ) |
 /// | gone | |
 ///
@@ -114,7 +114,7 @@ impl KeyRing {
         Ok(ring)
     }
 
-    /// A ring with this store, the settings unless told.
+    /// A ring with this store, the settings by default.
     pub fn builder(store: impl KeyStore) -> KeyRingBuilder {
         KeyRingBuilder::new(Arc::new(store))
     }

@@ -72,7 +72,7 @@ impl RemoteKeys {
         self
     }
 
-    /// How long after any fetch an unknown `kid` may cause another: 10 seconds unless told, 5 to 300.
+    /// How long after any fetch an unknown `kid` may cause another: 10 seconds by default, 5 to 300.
     ///
     /// A token that is signed with an unannounced new key is refused for at most this long, and one fetch.
     pub fn cooldown(mut self, cooldown: Duration) -> Self {
@@ -80,7 +80,7 @@ impl RemoteKeys {
         self
     }
 
-    /// How long keys serve after they should have been refreshed: 6 hours unless told, at most 24.
+    /// How long keys serve after they should have been refreshed: 6 hours by default, at most 24.
     ///
     /// A key that was withdrawn is trusted for this long if the provider cannot be reached.
     pub fn stale(mut self, stale: Duration) -> Self {
@@ -88,7 +88,7 @@ impl RemoteKeys {
         self
     }
 
-    /// Within which bounds the provider's `Cache-Control: max-age` is believed: 5 minutes to 1 hour unless told, from
+    /// Within which bounds the provider's `Cache-Control: max-age` is believed: 5 minutes to 1 hour by default, from
     /// 1 second to 24 hours.
     ///
     /// Keys are fetched again at 80 % of it, a tenth earlier or later. A provider that says nothing means 10 minutes,
@@ -98,13 +98,13 @@ impl RemoteKeys {
         self
     }
 
-    /// How long one fetch may take: 5 seconds unless told, 1 to 30.
+    /// How long one fetch may take: 5 seconds by default, 1 to 30.
     pub fn fetch_time(mut self, time: Duration) -> Self {
         self.fetch_time = time;
         self
     }
 
-    /// How long a request waits for keys that it needs: 2 seconds unless told, at most 10.
+    /// How long a request waits for keys that it needs: 2 seconds by default, at most 10.
     pub fn wait(mut self, wait: Duration) -> Self {
         self.wait = wait;
         self

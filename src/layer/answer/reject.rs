@@ -14,7 +14,8 @@ use crate::runtime::trace;
 
 /// Makes the response to a request that was refused.
 ///
-/// Do not tell the client the [`Reason`](crate::Reason) itself: which rule refused a token helps whoever forges one.
+/// Do not tell the client the [`Reason`](crate::Reason) itself: the rule that refused a token helps an attacker to forge one.
+/// [`Reason::public_code`](crate::Reason::public_code) is safe to tell.
 ///
 /// [`Auto`] is the default. Any `Fn(&Refusal<'_>) -> Response<B>` is one too:
 ///

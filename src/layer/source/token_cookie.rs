@@ -19,7 +19,7 @@ const MAX_DAYS: i64 = 400;
 
 /// The cookie that holds a token (feature `cookie`): makes the `Set-Cookie` values of a login, a refresh and a logout.
 ///
-/// It is always `Secure` and `HttpOnly`, never has a `Domain`, and is `SameSite=Lax` for all paths unless told
+/// It is always `Secure` and `HttpOnly`, never has a `Domain`, and is `SameSite=Lax` for all paths by default
 /// otherwise. [`TokenCookie::source`] reads it again.
 ///
 /// ```
@@ -76,7 +76,7 @@ impl TokenCookie {
         self
     }
 
-    /// Sent to this path and what is below it only, such as `/auth/refresh`; to all paths unless told.
+    /// Sent to this path and what is below it only, such as `/auth/refresh`; to all paths by default.
     ///
     /// # Errors
     /// If it does not begin with a slash, has a character that a path must not have, or the name begins with

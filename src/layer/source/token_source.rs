@@ -15,7 +15,7 @@ use super::{authorization, header, query, websocket};
 use crate::error::{AuthError, ConfigError, Reason};
 use crate::layer::answer::Refused;
 
-/// Where a layer looks for the token: the `Authorization` header unless told otherwise.
+/// The places where a layer looks for the token: the `Authorization` header by default.
 ///
 /// Given several, it looks at all of them, and a request with two credentials is refused (RFC 6750 section 2). Form
 /// bodies are no source by design: reading one would consume or buffer the request before it is authenticated.

@@ -13,8 +13,8 @@ use crate::verify::authority::Authority;
 /// says whether it is trusted, and as what.
 ///
 /// The `iss` of a token whose signature nobody has checked yet only chooses: the authority that you return demands that
-/// very issuer again. Return one for issuers that you know and for no others: whoever can choose an issuer that is
-/// trusted can sign tokens, and have this service fetch from hosts of theirs. A pattern such as `https://*.example.com`
+/// very issuer again. Return one for issuers that you know and for no others: an attacker who can choose a trusted issuer
+/// can sign tokens, and have this service fetch from their own hosts. A pattern such as `https://*.example.com`
 /// is only as good as the names that others can get there.
 ///
 /// A yes counts for five minutes ([`Tenants::trusted_for`]), a no is asked again by each token. While your function cannot
@@ -88,7 +88,7 @@ impl Tenants {
         Self { resolve, limit: 100, trusted_for: Duration::from_secs(300) }
     }
 
-    /// How many tenants are kept: 100 unless told, at most 10,000.
+    /// How many tenants are kept: 100 by default, at most 10,000.
     ///
     /// When there is no room, the one goes that never had a good token, or that had none for the longest time; its next
     /// token asks and fetches again, but not within 10 seconds of the last time (503 until then). One that had no token for an
@@ -98,7 +98,7 @@ impl Tenants {
         self
     }
 
-    /// How long an answer counts before it is asked for again: 5 minutes unless told, at most 24 hours.
+    /// How long an answer counts before it is asked for again: 5 minutes by default, at most 24 hours.
     ///
     /// A tenant that you no longer trust has its tokens accepted for this long, unless you call
     /// [`Verifier::forget_tenant`](crate::Verifier::forget_tenant). When it is confirmed, its rules are those of

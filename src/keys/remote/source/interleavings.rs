@@ -1,7 +1,7 @@
 //! Single flight, under random schedules of threads (`--cfg shuttle`): many ask at once, some hang up, fetches fail, the
 //! task ends with its runtime, keys rotate, and time passes.
 //!
-//! `SHUTTLE_SCHEDULES` says how many schedules of each kind are played: 500 unless told.
+//! `SHUTTLE_SCHEDULES` says how many schedules of each kind are played: 500 by default.
 
 use std::future::poll_fn;
 use std::pin::pin;
