@@ -77,7 +77,7 @@ impl TokenSource {
     }
 
     /// A cookie (feature `cookie`), compared by its exact name; prefer one that begins with `__Host-`, which no other
-    /// host can set. Where you set it yourself, [`TokenCookie::source`] knows its name and attributes.
+    /// host can set. Where you set it yourself, [`TokenCookie::source`](crate::TokenCookie::source) knows its name and attributes.
     ///
     /// Browsers send cookies with requests that other sites start, so how to tell those must be decided here. All
     /// `Cookie` lines are read, and a name that stands twice is refused. If the token can never be good again (it
