@@ -11,12 +11,14 @@ use super::error::{Problem, SignError};
 use super::payload::{self, OwnClaims, OwnSet};
 use super::ring::KeyRing;
 use super::signer::Signer;
+#[cfg(feature = "test-util")]
+use super::signing_key::SigningKey;
 use crate::error::ConfigError;
-use crate::jose::Limits;
-use crate::jose::{self, Algorithm};
+use crate::jose::{self, Algorithm, Limits};
+#[cfg(feature = "test-util")]
+use crate::keys::KeySet;
 use crate::keys::Published;
-use crate::runtime::Clock;
-use crate::runtime::NowOrLater;
+use crate::runtime::{Clock, NowOrLater};
 use crate::verify::Authority;
 
 /// Signs tokens, and publishes the keys to verify them with (feature `issuer`).
@@ -225,13 +227,13 @@ impl Issuer {
     }
 
     /// The same issuer, with this key and what was published before.
-    pub(crate) fn signing_with(&self, key: &crate::SigningKey) -> Self {
+    pub(crate) fn signing_with(&self, key: &SigningKey) -> Self {
         let (kid, algorithm) = (key.kid().to_owned(), key.algorithm());
         let keys = Keys::Fixed { signer: Arc::new(key.clone()), kid, algorithm };
         Self::new(self.0.settings.clone(), keys, Arc::clone(&self.0.published))
     }
 
-    pub(crate) fn publish(&self, keys: &crate::KeySet) {
+    pub(crate) fn publish(&self, keys: &KeySet) {
         self.0.published.replace(keys);
     }
 

@@ -6,9 +6,7 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Problem, SignError};
-use crate::jose::Audience;
-use crate::jose::Limits;
-use crate::jose::{Name, Names};
+use crate::jose::{Audience, Limits, Name, Names};
 use crate::runtime::UnixTime;
 
 /// A claim that the issuer sets by itself.

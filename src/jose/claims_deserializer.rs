@@ -24,7 +24,7 @@ const PRIVATE: &str = "$serde_json::private::";
 
 /// What is being read: the payload itself, or the value of one claim in it.
 enum Role<'n, 'p> {
-    Payload { notes: &'n mut RegisteredClaims<'p>, complete: &'n mut bool },
+    Payload { registered_claims: &'n mut RegisteredClaims<'p>, complete: &'n mut bool },
     Claim(&'n mut ClaimValue<'p>),
 }
 
@@ -45,14 +45,14 @@ struct Tee<'n, 'p, T> {
 /// Reads a `C` through `deserializer`. Gives back whether the notes are complete.
 pub(super) fn deserialize<'p, C, D>(
     deserializer: D,
-    notes: &mut RegisteredClaims<'p>,
+    registered_claims: &mut RegisteredClaims<'p>,
 ) -> Result<(C, bool), D::Error>
 where
     C: de::Deserialize<'p>,
     D: Deserializer<'p>,
 {
     let mut complete = false;
-    let role = Role::Payload { notes, complete: &mut complete };
+    let role = Role::Payload { registered_claims, complete: &mut complete };
     let claims = C::deserialize(Tee { inner: deserializer, role })?;
     Ok((claims, complete))
 }
@@ -203,8 +203,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Tee<'_, 'de, V> {
                 *note = ClaimValue::Unseen;
                 self.inner.visit_map(map)
             }
-            Role::Payload { notes, complete } => {
-                let members = Members { inner: map, notes, complete, names: Names::default(), place: None };
+            Role::Payload { registered_claims, complete } => {
+                let members =
+                    Members { inner: map, registered_claims, complete, names: Names::default(), place: None };
                 self.inner.visit_map(members)
             }
         }
@@ -219,7 +220,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Tee<'_, 'de, V> {
 /// The members of the payload.
 struct Members<'n, 'p, A> {
     inner: A,
-    notes: &'n mut RegisteredClaims<'p>,
+    registered_claims: &'n mut RegisteredClaims<'p>,
     complete: &'n mut bool,
     names: Names<'p>,
     place: Option<Place>,
@@ -236,12 +237,12 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<'_, 'de, A> {
         if !self.names.insert(&name) {
             return Err(de::Error::custom("duplicate member"));
         }
-        self.place = self.notes.place_of(&name);
+        self.place = self.registered_claims.place_of(&name);
         seed.deserialize(Key { name, error: PhantomData }).map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        match self.place.take().and_then(|place| self.notes.at(place)) {
+        match self.place.take().and_then(|place| self.registered_claims.at(place)) {
             Some(note) => self.inner.next_value_seed(Value { seed, note }),
             None => self.inner.next_value_seed(seed),
         }

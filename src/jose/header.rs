@@ -7,8 +7,7 @@ use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor}
 
 use super::member_names::{Name, Names};
 use crate::error::Reason;
-use crate::jose::Algorithm;
-use crate::jose::Limits;
+use crate::jose::{Algorithm, Limits};
 
 /// What a verifier needs of a header. Members that could bring a key (`jwk`, `jku`, `x5u`, `x5c`) are not read.
 #[derive(Debug)]

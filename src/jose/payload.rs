@@ -25,12 +25,12 @@ pub(crate) fn read_claims<'p, C: DeserializeOwned>(
     required: &'p [Arc<str>],
 ) -> Result<(RegisteredClaims<'p>, Result<C, serde_json::Error>), Unreadable> {
     check_is_object(payload)?;
-    let mut notes = RegisteredClaims::new(required);
+    let mut registered_claims = RegisteredClaims::new(required);
     let mut deserializer = serde_json::Deserializer::from_str(payload);
-    let claims = claims_deserializer::deserialize::<C, _>(&mut deserializer, &mut notes)
+    let claims = claims_deserializer::deserialize::<C, _>(&mut deserializer, &mut registered_claims)
         .and_then(|(claims, complete)| deserializer.end().map(|()| (claims, complete)));
     match claims {
-        Ok((claims, true)) if !notes.has_gaps() => Ok((notes, Ok(claims))),
+        Ok((claims, true)) if !registered_claims.has_gaps() => Ok((registered_claims, Ok(claims))),
         Ok((claims, _)) => Ok((skim(payload, required)?, Ok(claims))),
         Err(error) => Ok((skim(payload, required)?, Err(error))),
     }
@@ -45,11 +45,11 @@ pub(crate) fn skim<'p>(
     required: &'p [Arc<str>],
 ) -> Result<RegisteredClaims<'p>, Unreadable> {
     check_is_object(payload)?;
-    let mut notes = RegisteredClaims::new(required);
+    let mut registered_claims = RegisteredClaims::new(required);
     let mut deserializer = serde_json::Deserializer::from_str(payload);
-    Skim(&mut notes).deserialize(&mut deserializer).map_err(|_| Unreadable)?;
+    Skim(&mut registered_claims).deserialize(&mut deserializer).map_err(|_| Unreadable)?;
     deserializer.end().map_err(|_| Unreadable)?;
-    Ok(notes)
+    Ok(registered_claims)
 }
 
 /// Whether no value is nested deeper than `limit`, the outermost object counted.
@@ -144,29 +144,38 @@ mod tests {
     /// Whatever the type, the notes must be those of the skim.
     fn read<C: DeserializeOwned>(payload: &str) -> Result<C, serde_json::Error> {
         let required = required();
-        let (notes, claims) = read_claims::<C>(payload, &required).unwrap();
+        let (registered_claims, claims) = read_claims::<C>(payload, &required).unwrap();
         let skimmed = skim(payload, &required).unwrap();
-        assert_eq!(format!("{notes:?}"), format!("{skimmed:?}"));
+        assert_eq!(format!("{registered_claims:?}"), format!("{skimmed:?}"));
         claims
     }
 
     #[test]
     fn notes_say_what_is_there() {
         let required = required();
-        let notes = skim(PAYLOAD, &required).unwrap();
-        assert_eq!(*notes.get(ClaimName::Iss), ClaimValue::Text(Cow::Borrowed("https://id.example.com")));
+        let registered_claims = skim(PAYLOAD, &required).unwrap();
         assert_eq!(
-            *notes.get(ClaimName::Aud),
+            *registered_claims.get(ClaimName::Iss),
+            ClaimValue::Text(Cow::Borrowed("https://id.example.com"))
+        );
+        assert_eq!(
+            *registered_claims.get(ClaimName::Aud),
             ClaimValue::Texts(["api".into(), "web".into()].into_iter().collect())
         );
-        assert_eq!(*notes.get(ClaimName::Exp), ClaimValue::Date(UnixTime::from_secs(1_700_000_600)));
-        assert_eq!(*notes.get(ClaimName::Nbf), ClaimValue::of_float(1_700_000_000.25));
-        assert_eq!(*notes.get(ClaimName::Iat), ClaimValue::Date(UnixTime::from_secs(1_700_000_000)));
-        assert_eq!(*notes.get(ClaimName::Cnf), ClaimValue::Absent);
-        assert_eq!(*notes.find("tenant"), ClaimValue::Text("t1".into()));
-        assert_eq!(*notes.find("deep"), ClaimValue::Other);
-        assert_eq!(*notes.find("absent"), ClaimValue::Absent);
-        assert_eq!(*notes.find("sub"), ClaimValue::Text("bob".into()));
+        assert_eq!(
+            *registered_claims.get(ClaimName::Exp),
+            ClaimValue::Date(UnixTime::from_secs(1_700_000_600))
+        );
+        assert_eq!(*registered_claims.get(ClaimName::Nbf), ClaimValue::of_float(1_700_000_000.25));
+        assert_eq!(
+            *registered_claims.get(ClaimName::Iat),
+            ClaimValue::Date(UnixTime::from_secs(1_700_000_000))
+        );
+        assert_eq!(*registered_claims.get(ClaimName::Cnf), ClaimValue::Absent);
+        assert_eq!(*registered_claims.find("tenant"), ClaimValue::Text("t1".into()));
+        assert_eq!(*registered_claims.find("deep"), ClaimValue::Other);
+        assert_eq!(*registered_claims.find("absent"), ClaimValue::Absent);
+        assert_eq!(*registered_claims.find("sub"), ClaimValue::Text("bob".into()));
     }
 
     #[derive(Deserialize, Debug, PartialEq)]
@@ -291,10 +300,10 @@ mod tests {
         ] {
             let payload = format!(r#"{{ "exp": {value}, "sub": "bob" }}"#);
             let required = [];
-            let (notes, claims) = read_claims::<Value>(&payload, &required).unwrap();
+            let (registered_claims, claims) = read_claims::<Value>(&payload, &required).unwrap();
             assert!(claims.is_ok());
             let expected = format!("{expected:?}");
-            assert_eq!(format!("{:?}", notes.get(ClaimName::Exp)), expected, "{value}");
+            assert_eq!(format!("{:?}", registered_claims.get(ClaimName::Exp)), expected, "{value}");
             let skimmed = skim(&payload, &required).unwrap();
             assert_eq!(format!("{:?}", skimmed.get(ClaimName::Exp)), expected, "{value}");
         }

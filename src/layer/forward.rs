@@ -10,8 +10,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::source::{self, TokenSource, header};
-use crate::error::Reason;
-use crate::error::{AuthError, ConfigError};
+use crate::error::{AuthError, ConfigError, Reason};
 use crate::runtime::trace;
 use crate::verify::Principal;
 

@@ -47,4 +47,4 @@ pub use users::{clerk, cognito, firebase, firebase_tenant, google, google_worksp
 pub use workload::{cloudflare_access, github_actions, gitlab_ci, kubernetes, spiffe};
 
 #[cfg(doc)]
-use crate::Authority;
+use crate::verify::Authority;

@@ -10,8 +10,7 @@ use super::builder::RefreshTokensBuilder;
 use super::error::RefreshError;
 use super::rules::{Lifetimes, Verdict};
 use super::token::{Parts, RefreshToken, public_id};
-use crate::runtime::trace;
-use crate::runtime::{Clock, UnixTime};
+use crate::runtime::{Clock, UnixTime, trace};
 use crate::store::{RefreshRecord, RefreshStore, Session, StoreError, millis};
 
 /// Refresh tokens (feature `issuer`): what keeps a user logged in while access tokens live for minutes.

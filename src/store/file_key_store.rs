@@ -12,9 +12,7 @@ use super::{KeyDocument, KeyStore};
 use crate::store::private_file::{self, failed, refused};
 use tokio::sync::Semaphore;
 
-use crate::runtime::NowOrLater;
-use crate::runtime::crash_point;
-use crate::runtime::trace;
+use crate::runtime::{NowOrLater, crash_point, trace};
 use crate::store::StoreError;
 use crate::store::blocking::in_turn;
 

@@ -6,9 +6,8 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{RefreshRecord, RefreshStore};
-use crate::runtime::NowOrLater;
+use crate::runtime::{NowOrLater, UnixTime};
 
-use crate::runtime::UnixTime;
 use crate::store::StoreError;
 
 /// Keeps sessions in memory: for tests, and for a single process whose users may log in again after a restart.

@@ -3,8 +3,7 @@
 use std::fmt;
 
 use super::{RefreshRecord, StoreError};
-use crate::runtime::NowOrLater;
-use crate::runtime::UnixTime;
+use crate::runtime::{NowOrLater, UnixTime};
 
 /// Keeps the records of sessions, one for each.
 ///

@@ -10,9 +10,8 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, TransactionBehavio
 use tokio::runtime::Handle;
 
 use super::{RefreshRecord, RefreshStore, millis};
-use crate::runtime::NowOrLater;
+use crate::runtime::{NowOrLater, UnixTime};
 
-use crate::runtime::UnixTime;
 use crate::store::StoreError;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use super::issuer_rule::IssuerRule;
 use super::ready_authority::ReadyAuthority;
 use super::tenants::{KnownTenants, Tenant};
-use crate::error::Reason;
-use crate::error::{AuthError, ConfigError};
+use crate::error::{AuthError, ConfigError, Reason};
 use crate::runtime::NowOrLater;
 
 /// The authorities that are configured, and the tenants that are found at run time.

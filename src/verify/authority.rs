@@ -94,7 +94,8 @@ impl Authority {
     /// (feature `oidc`). The document must name exactly this issuer. `iss` is required, and is the same unless [`Authority::issuer`]
     /// names another one, for providers whose tokens say something else than their document.
     ///
-    /// As with [`Authority::jwks`], nothing is fetched before the first token.
+    /// As with [`Authority::jwks`], nothing is fetched before the first token. Plain `http://` is accepted for a loopback
+    /// address only, after [`RemoteKeys::insecure_http_on_loopback`].
     ///
     /// ```
     /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {

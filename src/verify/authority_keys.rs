@@ -76,29 +76,3 @@ impl AuthorityKeys {
         });
     }
 }
-
-#[cfg(all(test, feature = "test-util"))]
-mod tests {
-    use std::sync::Arc;
-
-    use crate::error::Reason;
-    use crate::keys::{KeySet, Published};
-    use crate::test_util::TestIssuer;
-    use crate::verify::{Authority, Verifier};
-
-    #[test]
-    fn a_source_left_without_keys_is_our_fault_and_heals() {
-        let issuer = TestIssuer::new("https://id.example.com").audience("api");
-        let source = Arc::new(Published::new(issuer.key_set()));
-        let keys = Arc::clone(&source);
-        let authority = Authority::from_source(keys).issuer("https://id.example.com").audience("api");
-        let verifier = Verifier::<()>::new(authority).unwrap();
-        let token = issuer.sign(serde_json::json!({}));
-        let verdict = || verifier.verify(&token).now().unwrap().map(drop).map_err(|error| error.reason());
-        assert_eq!(verdict(), Ok(()));
-        source.replace(&KeySet::default());
-        assert_eq!(verdict(), Err(Reason::KeysUnavailable));
-        source.replace(&issuer.key_set());
-        assert_eq!(verdict(), Ok(()));
-    }
-}

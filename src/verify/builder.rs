@@ -14,8 +14,7 @@ use super::tenants::{KnownTenants, Tenants};
 use super::verifier::{Core, Verifier};
 use crate::crypto::Backend;
 use crate::error::{ConfigError, ConfigProblemKind, Problems};
-use crate::jose::Claims;
-use crate::jose::Limits;
+use crate::jose::{Claims, Limits};
 use crate::runtime::{Clock, SystemClock};
 
 /// Settings of a [`Verifier`] beyond its authorities: the clock, limits, backend.

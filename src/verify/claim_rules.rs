@@ -7,8 +7,7 @@ use serde_json::value::RawValue;
 use super::issuer_rule::tenant_of;
 use super::permissions::Pointer;
 use super::principal::Principal;
-use crate::error::Reason;
-use crate::error::{AuthError, ConfigError};
+use crate::error::{AuthError, ConfigError, Reason};
 use crate::runtime::UnixTime;
 
 /// What must be found at a place of the payload.

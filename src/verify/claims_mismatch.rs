@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use crate::error::AuthError;
-use crate::error::Reason;
+use crate::error::{AuthError, Reason};
 
 /// Where in the payload the claims type did not fit. Serde's own text could repeat a value.
 #[derive(Debug)]

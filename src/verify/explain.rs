@@ -8,8 +8,7 @@ use serde_json::{Map, Value};
 use super::authorities::SelectedAuthority;
 use super::policy::Policy;
 use super::verifier::Verifier;
-use crate::error::AuthError;
-use crate::error::Reason;
+use crate::error::{AuthError, Reason};
 use crate::jose;
 use crate::keys::KeySource;
 

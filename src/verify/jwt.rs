@@ -8,8 +8,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use super::principal::{Principal, Registered, Verified};
-use crate::error::AuthError;
-use crate::error::Reason;
+use crate::error::{AuthError, Reason};
 use crate::jose::Claims;
 use crate::runtime::trace;
 

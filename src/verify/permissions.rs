@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use crate::error::Reason;
-use crate::error::{AuthError, ConfigError};
+use crate::error::{AuthError, ConfigError, Reason};
 
 /// What one authority may grant.
 #[derive(Debug, Default)]

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::issuer_rule::IssuerRule;
-use crate::error::AuthError;
-use crate::error::Reason;
+use crate::error::{AuthError, Reason};
 use crate::jose::{ClaimName, ClaimValue, RegisteredClaims, same_media_type};
 use crate::runtime::UnixTime;
 
@@ -80,23 +79,23 @@ impl Policy {
     /// Judges the claims. Gives back `exp`.
     pub(super) fn check_claims(
         &self,
-        notes: &RegisteredClaims<'_>,
+        registered_claims: &RegisteredClaims<'_>,
         now: UnixTime,
     ) -> Result<UnixTime, AuthError> {
-        self.check_strings(notes)?;
-        self.check_kind(notes)?;
-        self.check_issuer(notes)?;
-        self.check_audience(notes)?;
-        let exp = self.check_times(notes, now)?;
-        self.check_subject(notes)?;
-        self.check_required(notes)?;
+        self.check_strings(registered_claims)?;
+        self.check_kind(registered_claims)?;
+        self.check_issuer(registered_claims)?;
+        self.check_audience(registered_claims)?;
+        let exp = self.check_times(registered_claims, now)?;
+        self.check_subject(registered_claims)?;
+        self.check_required(registered_claims)?;
         Ok(exp)
     }
 
     /// RFC 7519 section 4.1: these are strings wherever they stand.
-    fn check_strings(&self, notes: &RegisteredClaims<'_>) -> Result<(), AuthError> {
+    fn check_strings(&self, registered_claims: &RegisteredClaims<'_>) -> Result<(), AuthError> {
         for slot in [ClaimName::Iss, ClaimName::Sub, ClaimName::Jti] {
-            if !matches!(notes.get(slot), ClaimValue::Absent | ClaimValue::Text(_)) {
+            if !matches!(registered_claims.get(slot), ClaimValue::Absent | ClaimValue::Text(_)) {
                 return refuse(Reason::InvalidClaim, slot.name());
             }
         }
@@ -104,24 +103,24 @@ impl Policy {
     }
 
     /// A token of another kind, signed with the same key, must not pass for one of this kind.
-    fn check_kind(&self, notes: &RegisteredClaims<'_>) -> Result<(), AuthError> {
+    fn check_kind(&self, registered_claims: &RegisteredClaims<'_>) -> Result<(), AuthError> {
         let id = self.kind == TokenKind::Id;
         for slot in [ClaimName::AtHash, ClaimName::CHash] {
-            if !id && !notes.get(slot).is_absent() {
+            if !id && !registered_claims.get(slot).is_absent() {
                 return refuse(Reason::WrongType, slot.name());
             }
         }
-        if !notes.get(ClaimName::Events).is_absent() {
+        if !registered_claims.get(ClaimName::Events).is_absent() {
             return refuse(Reason::WrongType, "events");
         }
         let token_use = if id { "id" } else { "access" };
-        match notes.get(ClaimName::TokenUse) {
+        match registered_claims.get(ClaimName::TokenUse) {
             ClaimValue::Absent => {}
             ClaimValue::Text(text) if text == token_use => {}
             _ => return refuse(Reason::WrongType, "token_use"),
         }
         for slot in [ClaimName::Typ, ClaimName::Type, ClaimName::TokenType] {
-            let marks = match notes.get(slot) {
+            let marks = match registered_claims.get(slot) {
                 ClaimValue::Text(mark) => std::slice::from_ref(mark),
                 ClaimValue::Texts(marks) => marks.as_slice(),
                 _ => &[],
@@ -132,14 +131,14 @@ impl Policy {
             }
         }
         // RFC 7800 section 3.1: the bearer would have to prove a key, and nothing here asks for the proof.
-        if !notes.get(ClaimName::Cnf).is_absent() {
+        if !registered_claims.get(ClaimName::Cnf).is_absent() {
             return refuse(Reason::InvalidClaim, "cnf");
         }
         Ok(())
     }
 
-    fn check_issuer(&self, notes: &RegisteredClaims<'_>) -> Result<(), AuthError> {
-        match (&self.issuer, notes.get(ClaimName::Iss)) {
+    fn check_issuer(&self, registered_claims: &RegisteredClaims<'_>) -> Result<(), AuthError> {
+        match (&self.issuer, registered_claims.get(ClaimName::Iss)) {
             (IssuerRule::Any, _) => Ok(()),
             (_, ClaimValue::Absent) => refuse(Reason::MissingClaim, "iss"),
             (rule, ClaimValue::Text(text)) if rule.takes(text) => Ok(()),
@@ -148,9 +147,9 @@ impl Policy {
     }
 
     /// Whole elements only, and no other type than RFC 7519 section 4.1.3 has.
-    fn check_audience(&self, notes: &RegisteredClaims<'_>) -> Result<(), AuthError> {
+    fn check_audience(&self, registered_claims: &RegisteredClaims<'_>) -> Result<(), AuthError> {
         let accepted = |text: &str| self.audiences.iter().flatten().any(|audience| audience == text);
-        let named = match notes.get(ClaimName::Aud) {
+        let named = match registered_claims.get(ClaimName::Aud) {
             ClaimValue::Absent if self.audiences.is_some() => return refuse(Reason::MissingClaim, "aud"),
             ClaimValue::Absent => return Ok(()),
             ClaimValue::Text(text) => accepted(text),
@@ -163,8 +162,12 @@ impl Policy {
     }
 
     /// RFC 7519 sections 4.1.4 to 4.1.6.
-    fn check_times(&self, notes: &RegisteredClaims<'_>, now: UnixTime) -> Result<UnixTime, AuthError> {
-        let date = |slot: ClaimName| match notes.get(slot) {
+    fn check_times(
+        &self,
+        registered_claims: &RegisteredClaims<'_>,
+        now: UnixTime,
+    ) -> Result<UnixTime, AuthError> {
+        let date = |slot: ClaimName| match registered_claims.get(slot) {
             ClaimValue::Absent => Ok(None),
             ClaimValue::Date(date) => Ok(Some(*date)),
             _ => Err(AuthError::new(Reason::InvalidClaim).with_claim(slot.name())),
@@ -190,8 +193,8 @@ impl Policy {
         Ok(exp)
     }
 
-    fn check_subject(&self, notes: &RegisteredClaims<'_>) -> Result<(), AuthError> {
-        match (&self.subject, notes.get(ClaimName::Sub)) {
+    fn check_subject(&self, registered_claims: &RegisteredClaims<'_>) -> Result<(), AuthError> {
+        match (&self.subject, registered_claims.get(ClaimName::Sub)) {
             (None, _) => Ok(()),
             (Some(subject), ClaimValue::Text(text)) if subject == text => Ok(()),
             (Some(_), ClaimValue::Absent) => refuse(Reason::MissingClaim, "sub"),
@@ -199,8 +202,9 @@ impl Policy {
         }
     }
 
-    fn check_required(&self, notes: &RegisteredClaims<'_>) -> Result<(), AuthError> {
-        let missing = |name: &str| matches!(notes.find(name), ClaimValue::Absent | ClaimValue::Null);
+    fn check_required(&self, registered_claims: &RegisteredClaims<'_>) -> Result<(), AuthError> {
+        let missing =
+            |name: &str| matches!(registered_claims.find(name), ClaimValue::Absent | ClaimValue::Null);
         if let Some(name) = self.required.iter().find(|name| missing(name)) {
             return Err(AuthError::new(Reason::MissingClaim).with_claim(name.to_string()));
         }
@@ -212,7 +216,9 @@ impl Policy {
         if let Some(name) = of_kind.iter().find(|name| missing(name)) {
             return refuse(Reason::MissingClaim, name);
         }
-        if self.kind == TokenKind::Rfc9068 && !matches!(notes.get(ClaimName::ClientId), ClaimValue::Text(_)) {
+        if self.kind == TokenKind::Rfc9068
+            && !matches!(registered_claims.get(ClaimName::ClientId), ClaimValue::Text(_))
+        {
             return refuse(Reason::InvalidClaim, "client_id");
         }
         Ok(())

@@ -12,11 +12,9 @@ use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
 use super::permissions::Permissions;
-use crate::error::AuthError;
-use crate::error::Reason;
+use crate::error::{AuthError, Reason};
 use crate::jose::{self, ClaimValue, RegisteredClaims};
-use crate::runtime::trace;
-use crate::runtime::{Clock, UnixTime};
+use crate::runtime::{Clock, UnixTime, trace};
 
 /// The caller, as a verified token describes it: the registered claims, untyped.
 ///
@@ -243,7 +241,7 @@ impl Registered {
     /// If the place of the roles holds something else.
     pub(super) fn new(
         payload: &str,
-        notes: &mut RegisteredClaims<'_>,
+        registered_claims: &mut RegisteredClaims<'_>,
         permissions: &Permissions,
         exp: UnixTime,
         verified_at: UnixTime,
@@ -257,12 +255,15 @@ impl Registered {
             ClaimValue::Date(date) => Some(*date),
             _ => None,
         };
-        let aud = match notes.take(jose::ClaimName::Aud) {
+        let aud = match registered_claims.take(jose::ClaimName::Aud) {
             ClaimValue::Text(one) => [Text::new(&one, payload)].into_iter().collect(),
             ClaimValue::Texts(several) => several.iter().map(|one| Text::new(one, payload)).collect(),
             _ => SmallVec::new(),
         };
-        let scope = match (notes.take(jose::ClaimName::Scope), notes.take(jose::ClaimName::Scp)) {
+        let scope = match (
+            registered_claims.take(jose::ClaimName::Scope),
+            registered_claims.take(jose::ClaimName::Scp),
+        ) {
             (ClaimValue::Absent, note) | (note, _) => match note {
                 ClaimValue::Text(text) => Scope::Spaced(Text::new(&text, payload)),
                 ClaimValue::Texts(texts) => {
@@ -272,15 +273,15 @@ impl Registered {
             },
         };
         Ok(Self {
-            iss: text(notes.take(jose::ClaimName::Iss)),
-            sub: text(notes.take(jose::ClaimName::Sub)),
+            iss: text(registered_claims.take(jose::ClaimName::Iss)),
+            sub: text(registered_claims.take(jose::ClaimName::Sub)),
             aud,
-            jti: text(notes.take(jose::ClaimName::Jti)),
-            client_id: text(notes.take(jose::ClaimName::ClientId)),
+            jti: text(registered_claims.take(jose::ClaimName::Jti)),
+            client_id: text(registered_claims.take(jose::ClaimName::ClientId)),
             scope,
             exp,
-            nbf: date(notes.get(jose::ClaimName::Nbf)),
-            iat: date(notes.get(jose::ClaimName::Iat)),
+            nbf: date(registered_claims.get(jose::ClaimName::Nbf)),
+            iat: date(registered_claims.get(jose::ClaimName::Iat)),
             verified_at,
             leeway,
             roles: permissions.roles(payload)?,

@@ -13,8 +13,7 @@ use super::policy::{Policy, TokenKind};
 use crate::crypto::Backend;
 use crate::error::ConfigProblemKind::{Conflict, Invalid, Missing, OutOfBounds};
 use crate::error::{ConfigError, ConfigProblemKind, Problems};
-use crate::jose::Limits;
-use crate::jose::{AlgorithmSet, Family, same_media_type};
+use crate::jose::{AlgorithmSet, Family, Limits, same_media_type};
 #[cfg(feature = "jwks")]
 use crate::keys::Fetch;
 use crate::keys::PreparedSet;

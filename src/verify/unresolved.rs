@@ -1,8 +1,7 @@
 //! What a token cannot be judged without, and how often that is asked for.
 
 use super::authorities::SelectedAuthority;
-use crate::error::AuthError;
-use crate::error::Reason;
+use crate::error::{AuthError, Reason};
 use crate::keys::Generation;
 
 /// What a token could not be judged without.
@@ -29,17 +28,17 @@ impl Unresolved<'_> {
 
 /// What was asked for on behalf of one token.
 #[derive(Clone, Copy)]
-pub(super) enum Resolved {
+pub(super) enum LookedUp {
     Nothing,
     Tenant,
     Keys,
     Everything,
 }
 
-impl Resolved {
+impl LookedUp {
     /// What was asked after this question too; `None` if it is not to be asked.
-    pub(super) fn and_now(self, lacking: &Unresolved<'_>) -> Option<Self> {
-        match (self, lacking) {
+    pub(super) fn and_now(self, unresolved: &Unresolved<'_>) -> Option<Self> {
+        match (self, unresolved) {
             (Self::Nothing, Unresolved::Tenant(_)) => Some(Self::Tenant),
             (Self::Nothing | Self::Tenant, Unresolved::Key(..)) => Some(Self::Keys),
             // Those of an earlier process say nothing of keys that are new since.

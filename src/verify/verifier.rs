@@ -15,15 +15,11 @@ use super::claims_mismatch::ClaimsMismatch;
 use super::jwt::Jwt;
 use super::principal::Registered;
 use super::ready_authority::ReadyAuthority;
-use super::unresolved::{Resolved, Unresolved};
-use crate::error::Reason;
-use crate::error::{AuthError, ConfigError};
-use crate::jose::Claims;
-use crate::jose::Limits;
-use crate::jose::{self, ClaimValue, Compact, Header, Scratch};
+use super::unresolved::{LookedUp, Unresolved};
+use crate::error::{AuthError, ConfigError, Reason};
+use crate::jose::{self, ClaimValue, Claims, Compact, Header, Limits, Scratch};
 use crate::keys::NoKey;
-use crate::runtime::Clock;
-use crate::runtime::NowOrLater;
+use crate::runtime::{Clock, NowOrLater};
 
 /// A checked set of authorities, ready to verify tokens into the claims type `C`.
 ///
@@ -54,7 +50,7 @@ pub(super) struct Core {
 }
 
 /// How far a token came with what is at hand.
-enum Outcome<'v, C> {
+enum Progress<'v, C> {
     Verified(Jwt<C>, SelectedAuthority<'v>),
     Unresolved(Unresolved<'v>),
 }
@@ -105,30 +101,30 @@ impl<C> Verifier<C> {
     where
         C: DeserializeOwned + Send + Sync + 'static,
     {
-        self.attempt(token, Resolved::Nothing)
+        self.attempt(token, LookedUp::Nothing)
     }
 }
 
 impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     /// Verifies with what is at hand; if something is missing, asks for it and begins anew.
-    fn attempt(&self, token: &str, asked: Resolved) -> NowOrLater<Result<Jwt<C>, AuthError>> {
-        let lacking = match self.with_keys_at_hand(token) {
-            Ok(Outcome::Verified(jwt, authority)) => return self.with_checks(jwt, &authority),
-            Ok(Outcome::Unresolved(lacking)) => lacking,
+    fn attempt(&self, token: &str, asked: LookedUp) -> NowOrLater<Result<Jwt<C>, AuthError>> {
+        let unresolved = match self.with_keys_at_hand(token) {
+            Ok(Progress::Verified(jwt, authority)) => return self.with_checks(jwt, &authority),
+            Ok(Progress::Unresolved(unresolved)) => unresolved,
             Err(refused) => return NowOrLater::ready(Err(refused)),
         };
-        let Some(next) = asked.and_now(&lacking) else {
-            return NowOrLater::ready(Err(lacking.refusal()));
+        let Some(next) = asked.and_now(&unresolved) else {
+            return NowOrLater::ready(Err(unresolved.refusal()));
         };
-        match self.ask_for(&lacking, token).into_now() {
+        match self.ask_for(&unresolved, token).into_now() {
             Ok(Ok(true)) => self.attempt(token, next),
-            Ok(Ok(false)) => NowOrLater::ready(Err(lacking.refusal())),
+            Ok(Ok(false)) => NowOrLater::ready(Err(unresolved.refusal())),
             Ok(Err(refused)) => NowOrLater::ready(Err(refused)),
             Err(answer) => {
                 let (verifier, token) = (self.clone(), token.to_owned());
                 NowOrLater::later(async move {
                     // Nothing new: the token is still judged once more, but nobody is asked again.
-                    let next = if answer.await? { next } else { Resolved::Everything };
+                    let next = if answer.await? { next } else { LookedUp::Everything };
                     verifier.attempt(&token, next).await
                 })
             }
@@ -139,8 +135,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     ///
     /// A token may cause a fetch only if all else about it looks right: who invents a `kid` has to know the issuer, the
     /// audience and the time as well. Nothing of it is believed here, it can only be refused.
-    fn ask_for(&self, lacking: &Unresolved<'_>, token: &str) -> NowOrLater<Result<bool, AuthError>> {
-        let (authority, seen) = match lacking {
+    fn ask_for(&self, unresolved: &Unresolved<'_>, token: &str) -> NowOrLater<Result<bool, AuthError>> {
+        let (authority, seen) = match unresolved {
             Unresolved::Tenant(issuer) => return self.core.authorities.ask_for(issuer),
             Unresolved::Key(authority, seen) => (authority, *seen),
         };
@@ -161,8 +157,9 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     fn look_through(&self, token: &str, authority: &ReadyAuthority) -> Result<(), AuthError> {
         let payload = decode_payload(Compact::split(token, &self.core.limits)?.payload)?;
         let text = self.text_of(&payload)?;
-        let notes = jose::skim(text, &authority.policy.required).map_err(|_| Reason::MalformedToken)?;
-        authority.policy.check_claims(&notes, self.core.clock.now()).map(drop)
+        let registered_claims =
+            jose::skim(text, &authority.policy.required).map_err(|_| Reason::MalformedToken)?;
+        authority.policy.check_claims(&registered_claims, self.core.clock.now()).map(drop)
     }
 
     fn with_checks(&self, jwt: Jwt<C>, authority: &ReadyAuthority) -> NowOrLater<Result<Jwt<C>, AuthError>> {
@@ -183,7 +180,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
     /// The whole decision but for the user's checks. The order of the steps is part of the defence: nothing is
     /// decoded before its size is known, no key is touched before the header is good, and no claim is believed
     /// before the signature.
-    fn with_keys_at_hand(&self, token: &str) -> Result<Outcome<'_, C>, AuthError> {
+    fn with_keys_at_hand(&self, token: &str) -> Result<Progress<'_, C>, AuthError> {
         let limits = &self.core.limits;
         let compact = Compact::split(token, limits)?;
         let header_json = decode_header(compact.header, limits)?;
@@ -191,14 +188,14 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let algorithm = header.alg.ok_or(Reason::AlgorithmNotAllowed)?;
         let (authority, payload, issuer) = match self.choose_authority(compact.payload)? {
             Choice::Authority { authority, payload, issuer } => (authority, payload, issuer),
-            Choice::NotAtHand(issuer) => return Ok(Outcome::Unresolved(Unresolved::Tenant(issuer))),
+            Choice::NotAtHand(issuer) => return Ok(Progress::Unresolved(Unresolved::Tenant(issuer))),
         };
         authority.policy.check_typ(header.typ.as_deref())?;
 
         let keys = authority.keys.load();
         if !keys.algorithms.contains(algorithm) {
             return match authority.keys.may_come(algorithm) {
-                true => Ok(Outcome::Unresolved(Unresolved::Key(authority, keys.generation))),
+                true => Ok(Progress::Unresolved(Unresolved::Key(authority, keys.generation))),
                 false if keys.algorithms.is_empty() && !authority.keys.source().is_remote() => {
                     Err(Reason::KeysUnavailable.into())
                 }
@@ -209,7 +206,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let candidates = match keys.candidates(header.kid.as_deref(), algorithm, limits.keys_tried, owner) {
             Ok(candidates) => candidates,
             Err(NoKey::Unknown) => {
-                return Ok(Outcome::Unresolved(Unresolved::Key(authority, keys.generation)));
+                return Ok(Progress::Unresolved(Unresolved::Key(authority, keys.generation)));
             }
             Err(NoKey::Ambiguous) => return Err(Reason::UnknownKey.into()),
         };
@@ -228,7 +225,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         };
         authority.prove();
         let jwt = self.read_claims(&payload, &authority).map_err(AuthError::after_signature)?;
-        Ok(Outcome::Verified(jwt, authority))
+        Ok(Progress::Verified(jwt, authority))
     }
 
     /// The authority whose keys count. With several, the unverified `iss` may only choose among those that are trusted;
@@ -246,8 +243,8 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         let payload = decode_payload(payload)?;
         let (authority, issuer) = {
             let text = self.text_of(&payload)?;
-            let notes = jose::skim(text, &[]).map_err(|_| Reason::MalformedToken)?;
-            let issuer = match notes.get(jose::ClaimName::Iss) {
+            let registered_claims = jose::skim(text, &[]).map_err(|_| Reason::MalformedToken)?;
+            let issuer = match registered_claims.get(jose::ClaimName::Iss) {
                 ClaimValue::Text(issuer) => issuer.as_ref(),
                 ClaimValue::Absent => return Err(AuthError::new(Reason::MissingClaim).with_claim("iss")),
                 _ => return Err(AuthError::new(Reason::InvalidClaim).with_claim("iss")),
@@ -271,14 +268,15 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
 
     fn read_claims(&self, payload: &[u8], authority: &ReadyAuthority) -> Result<Jwt<C>, AuthError> {
         let text = self.text_of(payload)?;
-        let (mut notes, claims) = jose::read_claims::<C>(text, &authority.policy.required)
+        let (mut registered_claims, claims) = jose::read_claims::<C>(text, &authority.policy.required)
             .map_err(|jose::Unreadable| Reason::MalformedToken)?;
         // A verdict of the policy says more than "does not fit the type", so it comes first.
         let now = self.core.clock.now();
-        let exp = authority.policy.check_claims(&notes, now)?;
+        let exp = authority.policy.check_claims(&registered_claims, now)?;
         let claims = claims.map_err(|error| ClaimsMismatch::of(&error).refuse())?;
         let leeway = authority.policy.leeway;
-        let registered = Registered::new(text, &mut notes, &authority.permissions, exp, now, leeway)?;
+        let registered =
+            Registered::new(text, &mut registered_claims, &authority.permissions, exp, now, leeway)?;
         Ok(Jwt::of_verified(claims, registered))
     }
 }

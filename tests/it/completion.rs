@@ -1,18 +1,20 @@
 //! Refusals from inside a layer: extractors, handlers, policies and tonic methods, completed by the layer around them.
 
+use std::convert::Infallible;
+
 use axum::body::Body;
 use axum::routing::get;
 use axum::{Json, Router};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tower::ServiceExt;
+use tower::{Layer, ServiceExt};
 use tower_http::cors::CorsLayer;
 use tower_jwt_auth::{
     Allowed, AuthError, Csrf, Jwt, JwtAuthLayer, Policy, Principal, Problem, Reason, Refusal, Require,
-    TokenCookie, TokenSource, Verifier,
+    RequireMethods, TestIssuer, TokenCookie, TokenSource, Verifier,
 };
 use tracing_subscriber::filter::LevelFilter;
 
@@ -148,6 +150,68 @@ async fn anyone_passes_where_the_policy_says_so_and_a_bad_token_does_not() {
     assert_eq!(ask(&routes(), "/public", None).await.0, 500);
     let strict = routes().layer(JwtAuthLayer::new(world.verifier.clone()));
     assert_eq!(ask(&strict, "/public", None).await.0, 401);
+}
+
+#[tokio::test]
+async fn anyone_may_call_a_method_that_says_so_and_no_other() {
+    let world = quick_world();
+    let methods = RequireMethods::unlisted(Require::authenticated())
+        .method("/grpc.health.v1.Health/Check", Require::anyone())
+        .method("/shop.Orders/List", Require::any([Require::scope("orders:read"), Require::anyone()]))
+        .method("/shop.Orders/Delete", Require::all([Require::anyone(), Require::scope("orders:write")]))
+        .method("/shop.Orders/Never", Require::not(Require::anyone()));
+    let inner = tower::service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) });
+    let service = layer(&world).layer(methods.layer(inner));
+    let call = |path: &str, token: Option<&str>| {
+        let mut request =
+            Request::post(path).version(Version::HTTP_2).header(CONTENT_TYPE, "application/grpc");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        service.clone().oneshot(request.body(()).unwrap())
+    };
+    let status = |response: Response<()>| {
+        response.headers().get("grpc-status").map_or(0, |code| code.to_str().unwrap().parse().unwrap())
+    };
+    let writer = world.issuer.sign(json!({ "sub": "bob", "scope": "orders:write" }));
+    for (path, anonymous, with_token) in [
+        ("/grpc.health.v1.Health/Check", 0, 0),
+        ("/shop.Orders/List", 0, 0),
+        ("/shop.Orders/Delete", 16, 0),
+        ("/shop.Orders/Never", 16, 7),
+        ("/shop.Orders/Unlisted", 16, 0),
+    ] {
+        assert_eq!(status(call(path, None).await.unwrap()), anonymous, "{path}");
+        assert_eq!(status(call(path, Some(&writer)).await.unwrap()), with_token, "{path}");
+        assert_eq!(status(call(path, Some("not.a.token")).await.unwrap()), 16, "{path}");
+    }
+}
+
+/// One claims type for several issuers: the tag is `iss`.
+#[test]
+fn a_claims_type_by_issuer() {
+    #[derive(Debug, Deserialize)]
+    #[serde(tag = "iss")]
+    enum Caller {
+        #[serde(rename = "https://people.example")]
+        Person { name: String },
+        #[serde(rename = "https://machines.example")]
+        Machine { serial: u64 },
+    }
+    let people = TestIssuer::new("https://people.example");
+    let machines = TestIssuer::new("https://machines.example");
+    let verifier = Verifier::<Caller>::new([people.authority(), machines.authority()]).unwrap();
+    let verify = |token: &str| verifier.verify(token).now().unwrap();
+    assert!(
+        matches!(&*verify(&people.sign(json!({ "name": "bob" }))).unwrap(), Caller::Person { name } if name == "bob")
+    );
+    assert!(matches!(
+        &*verify(&machines.sign(json!({ "serial": 7 }))).unwrap(),
+        Caller::Machine { serial: 7 }
+    ));
+    // A field of the other variant does not help.
+    let refused = verify(&people.sign(json!({ "serial": 7 }))).unwrap_err();
+    assert_eq!((refused.reason(), refused.claim()), (Reason::MissingClaim, Some("name")));
 }
 
 #[tokio::test]

@@ -9,8 +9,7 @@ use crate::issuer::signing_key::SigningKey;
 use crate::jose::Algorithm;
 use crate::keys::{Key, KeySet};
 use crate::runtime::UnixTime;
-use crate::store::KeyDocument;
-use crate::store::StoreError;
+use crate::store::{KeyDocument, StoreError};
 
 const FORMAT: &str = "tower-jwt-auth key ring 1";
 

@@ -14,11 +14,8 @@ use crate::issuer::error::{Problem, SignError};
 use crate::issuer::signing_key::SigningKey;
 use crate::jose::Algorithm;
 use crate::keys::{KeySet, Published};
-use crate::runtime::crash_point;
-use crate::runtime::trace;
-use crate::runtime::{Clock, UnixTime};
-use crate::store::KeyStore;
-use crate::store::StoreError;
+use crate::runtime::{Clock, UnixTime, crash_point, trace};
+use crate::store::{KeyStore, StoreError};
 
 /// How often the store is read.
 pub(super) const READ_EVERY: Duration = Duration::from_secs(60);

@@ -7,8 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use crate::runtime::NowOrLater;
-use crate::runtime::trace;
+use crate::runtime::{NowOrLater, trace};
 
 /// First address and length of the prefix of what is not public in IPv4: the blocks of the IANA IPv4 Special-Purpose
 /// Address Registry (RFC 6890) that are not globally reachable, with the two exceptions within 192.0.0.0/24, the relays

@@ -13,10 +13,8 @@ use super::document::{MAX_KEYS, keys_of, short};
 use super::endpoint::KeyEndpoint;
 use super::sync::{Mutex, lock, timeout};
 use crate::keys::KeySet;
-use crate::runtime::trace;
-use crate::runtime::{Clock, UnixTime};
-use crate::store::StoreError;
-use crate::store::{KeyDocument, KeyStore};
+use crate::runtime::{Clock, UnixTime, trace};
+use crate::store::{KeyDocument, KeyStore, StoreError};
 
 /// How long the store may take. Less than a request waits, so that a store that hangs refuses nobody.
 pub(super) const STORE_TIME: Duration = Duration::from_secs(1);

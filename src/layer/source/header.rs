@@ -3,8 +3,7 @@
 use http::{HeaderMap, HeaderName, header};
 
 use super::authorization::{is_token_char, is_token68};
-use crate::error::ConfigError;
-use crate::error::Reason;
+use crate::error::{ConfigError, Reason};
 
 /// Whether a server further in may take one name for the other: CGI turns all but letters and digits into `_`.
 pub(crate) fn is_twin(one: &str, other: &str) -> bool {

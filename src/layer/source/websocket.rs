@@ -5,8 +5,7 @@ use http::{HeaderMap, HeaderValue};
 
 use super::RequestHead;
 use super::authorization::{is_token_char, is_token68};
-use crate::error::ConfigError;
-use crate::error::Reason;
+use crate::error::{ConfigError, Reason};
 use crate::jose;
 
 pub(super) fn checked_prefix(prefix: String) -> Result<String, ConfigError> {

@@ -12,14 +12,11 @@ use tokio::sync::watch;
 use super::settings::{Resolve, Tenants};
 use super::table::{Instant, Table, Tenant, millis};
 use crate::crypto::Backend;
-use crate::error::Reason;
-use crate::error::{AuthError, ConfigError};
+use crate::error::{AuthError, ConfigError, Reason};
 use crate::jose::Limits;
 #[cfg(feature = "jwks")]
 use crate::keys::{Fetch, HttpFetch};
-use crate::runtime::NowOrLater;
-use crate::runtime::trace;
-use crate::runtime::{Clock, Stopwatch};
+use crate::runtime::{Clock, NowOrLater, Stopwatch, trace};
 use crate::verify::authority::Authority;
 use crate::verify::ready_authority::BuildContext;
 

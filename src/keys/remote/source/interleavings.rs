@@ -24,8 +24,7 @@ use crate::keys::remote::fetch::{Fetch, FetchError};
 use crate::keys::remote::state::{Bounds, State};
 use crate::keys::remote::sync::simulated::{be, next, now, reset, sleep};
 use crate::keys::{KeySet, KeySource};
-use crate::runtime::NowOrLater;
-use crate::runtime::SystemClock;
+use crate::runtime::{NowOrLater, SystemClock};
 
 const PATIENCE: Duration = Duration::from_secs(2);
 const COOLDOWN: Duration = Duration::from_secs(10);
