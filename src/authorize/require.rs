@@ -10,11 +10,11 @@ use crate::error::{AuthError, ConfigError};
 use crate::runtime::NowOrLater;
 use crate::verify::{Jwt, Principal};
 
-/// What a caller must be allowed to do, as a value: it composes, prints, and means the same as a layer, as an axum
-/// guard ([`Allowed`](crate::Allowed)) and per gRPC method ([`RequireMethods`](crate::RequireMethods)).
+/// A policy, as a value: it composes, prints, and means the same as a layer, as an axum guard ([`Allowed`](crate::Allowed))
+/// and for a gRPC method ([`RequireMethods`](crate::RequireMethods)).
 ///
-/// It judges a token that a [`JwtAuthLayer`](crate::JwtAuthLayer) around it has verified. Anonymous callers are
-/// refused with 401; on a route without that layer everybody is, with 500.
+/// It judges the token that a [`JwtAuthLayer`](crate::JwtAuthLayer) around it has verified. It refuses an anonymous caller
+/// with 401. On a route without that layer it refuses every caller with 500.
 ///
 /// ```
 /// use tower_jwt_auth::Require;
@@ -224,8 +224,8 @@ impl Require {
         Self::of(Rule::Any(policies.into_iter().collect()))
     }
 
-    /// Everybody verified whom this refuses, never the anonymous. What cannot be decided stays refused: a question
-    /// that fails, a role without a place, a policy that is written wrong.
+    /// A verified caller that this policy refuses, and never an anonymous caller. A policy without a decision stays refused: a
+    /// question that fails, a role without a place, a policy that is written wrong.
     #[allow(clippy::should_implement_trait)] // one way to compose, and it is not an operator
     pub fn not(policy: Self) -> Self {
         Self::of(Rule::Not(policy))

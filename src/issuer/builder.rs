@@ -61,8 +61,8 @@ impl IssuerBuilder {
         }
     }
 
-    /// For whom the tokens are: `aud`. Called again, it adds another audience; each of them can use the token at the
-    /// others, so one is better.
+    /// The audience of the tokens: `aud`. Called again, it adds another audience. Each service of several can use the token at
+    /// the others, so one is better.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
         self

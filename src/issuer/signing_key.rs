@@ -70,7 +70,7 @@ impl SigningKey {
         Self::read_jwk(algorithm, json.as_ref()).map_err(|error| refused(algorithm, &error))
     }
 
-    /// A secret for `algorithm`, one of HS256, HS384 and HS512. Whoever verifies with it can also sign.
+    /// A secret for `algorithm`, one of HS256, HS384 and HS512. Every service that verifies with it can also sign.
     ///
     /// # Errors
     /// If `algorithm` is another one, or the secret is shorter than its hash.

@@ -106,7 +106,7 @@ impl KeySet {
 
     /// Public keys and secrets (`"kty": "oct"`) from the JSON of a JWK set that only you can have written.
     ///
-    /// Never use it for a set that came over the network: who can write to it can then choose your secret.
+    /// Never use it for a set that came over the network: an attacker who can change the set could choose your secret.
     ///
     /// # Errors
     /// If it is not a JWK set, or no key of it can be used.

@@ -10,7 +10,7 @@ use crate::error::ConfigError;
 use crate::jose::Claims;
 use crate::verify::Verifier;
 
-/// Protects a service: only requests with a good token reach it, and it finds the claims in their extensions.
+/// Protects a service: only requests with a good token reach it, with the claims in their extensions.
 ///
 /// It fits any tower service of HTTP requests, whatever the bodies and the error. Refusals are responses, never
 /// service errors, and the [`AuthError`](crate::AuthError) is left in the response's extensions.
@@ -22,7 +22,7 @@ use crate::verify::Verifier;
 ///   a fallback of its own leaves unknown paths to the router around it, and to the layers there.
 /// * No layer can protect a handler that is not inside it. One that takes [`Jwt`](crate::Jwt),
 ///   [`Principal`](crate::Principal) or [`Allowed`](crate::Allowed), or has a [`Require`](crate::Require) on its
-///   route, answers 500 where the layer was forgotten; one that takes none of them answers everybody.
+///   route, answers 500 where the layer was forgotten. A handler that takes none of them is open to everybody.
 /// * A CORS preflight carries no token, so put tower-http's `CorsLayer` outside, that is, add it *after* this one
 ///   to an axum router.
 ///
@@ -58,7 +58,7 @@ pub(super) struct Settings {
 }
 
 impl<C> JwtAuthLayer<C> {
-    /// Demands a good token of every request.
+    /// Requires a good token on every request.
     pub fn new(verifier: Verifier<C>) -> Self {
         let settings = Settings {
             optional: false,

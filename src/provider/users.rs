@@ -1,4 +1,4 @@
-//! Logins for users of an application: who signs for everybody, and what narrows it.
+//! Logins for users of an application: providers that sign for many applications, and what narrows them to yours.
 
 use super::arguments::{self as arg, or_failed};
 use super::table;
@@ -11,7 +11,7 @@ use crate::verify::{Authority, ClaimRule};
 /// Traps:
 /// * There is no `aud`, so the clients are all that keeps other applications of the pool out. If clients bind tokens to a
 ///   resource, name it with [`Authority::audience`].
-/// * Who logs in through the API instead of the hosted pages has the scope `aws.cognito.signin.user.admin` alone.
+/// * A user who logs in through the API instead of the hosted pages has the scope `aws.cognito.signin.user.admin` alone.
 ///
 /// ```
 /// use tower_jwt_auth::provider;

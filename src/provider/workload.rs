@@ -97,8 +97,8 @@ pub fn kubernetes(issuer: &str, namespace: &str) -> Authority {
 /// it has to be the only authority of its verifier.
 ///
 /// Traps:
-/// * Every workload of the trust domain passes: who it is stands in `sub`, to be compared whole.
-/// * A JWT-SVID is a bearer token, and can be used by whoever receives it: keep audiences narrow.
+/// * Every workload of the trust domain passes. Its identity is in `sub`; compare it whole.
+/// * A JWT-SVID is a bearer token, and every service that receives it can use it: keep audiences narrow.
 /// * A bundle that became empty means that all keys are withdrawn; here the last keys serve until
 ///   [`RemoteKeys::stale`] is over.
 /// * `typ` of `JOSE`, which is allowed, and ES512, which not every backend has, are refused.

@@ -54,7 +54,7 @@ impl RefreshTokensBuilder {
     /// It ends as soon as the successor is used, so a client with several tabs keeps one token for all of them. Machines
     /// that share a store need clocks that agree much better than this.
     ///
-    /// Zero switches it off: whoever loses an answer, or refreshes in two tabs at once, has then to log in again.
+    /// Zero switches it off. A user whose client loses an answer, or refreshes in two tabs at once, then has to log in again.
     pub fn grace(mut self, span: Duration) -> Self {
         self.lifetimes.grace = span;
         self

@@ -42,22 +42,22 @@ use crate::store::{RefreshRecord, RefreshStore, Session, StoreError, millis};
 /// # Ok(()) }
 /// ```
 ///
-/// # When a token comes back
+/// # When a spent token is used again
 ///
-/// A token that was exchanged must not come again. Does one, then somebody has a copy: the thief, or the victim of a
-/// thief who was faster. Which of them it is cannot be known, so the session ends for both, whatever the age of the
-/// token ([`RefreshError::Reused`]; RFC 9700 section 4.14.2).
+/// A client exchanges each token once. If a spent token is used again, two parties have a copy: the client and a thief. The
+/// server cannot know which of them is asking, so the session ends for both, whatever the age of the token
+/// ([`RefreshError::Reused`]; RFC 9700 section 4.14.2).
 ///
-/// One case is honest: the answer was lost, or two tabs refresh at once. For a grace of 10 seconds after its exchange the
-/// last token is answered again, with the *identical* successor. There are never two tokens that both work. The
-/// successor lies in the store encrypted under a key that only the old token gives, and is replaced as soon as it is used.
+/// One case is honest: the client lost the answer, or two of its tabs refresh at once. For a grace of 10 seconds after the
+/// exchange, the last token gets the *identical* successor again. There are never two tokens that both work. The store
+/// has the successor encrypted under a key that only the old token gives, and forgets it as soon as the successor is used.
 ///
-/// **What the grace means for a thief:** who steals a token and uses it within the grace of its rightful exchange gets the
-/// successor without being noticed at once; likewise if the thief was first and the victim follows within the grace. Both
-/// then hold the same token. It comes to light at the next rotation at which one of them comes later than the grace: that
-/// one presents an old token, and the session ends. A thief who knows when the client refreshes, and each time does so
-/// within the same seconds, is not found; a grace of zero finds that thief too. Whom reuse does not stop, because the thief
-/// keeps in step or the victim never comes back, the absolute lifetime stops, or a logout.
+/// **What the grace means for a thief:** a thief who uses a stolen token within the grace of its rightful exchange gets the
+/// successor, and is not noticed at once. The same holds if the thief was first and the client follows within the grace.
+/// Both then hold the same token. The theft is found at the next rotation at which one of them is later than the grace:
+/// that party uses a spent token, and the session ends. A thief who refreshes within the same seconds as the client, each
+/// time, is not found. A grace of zero finds that thief too. If reuse is never seen, the absolute lifetime or a logout ends
+/// the session.
 ///
 /// # Access tokens
 ///

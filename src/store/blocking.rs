@@ -7,11 +7,11 @@ use tokio::sync::Semaphore;
 use super::StoreError;
 use crate::runtime::NowOrLater;
 
-/// What `work` says, from a thread where it may block, when it is its turn. Without a runtime there is no such thread and
-/// nobody whom it could hold up, so it is done in place.
+/// The output of `work`, from a thread where it may block, when it is its turn. Without a runtime there is no such thread, and
+/// no task that it could hold up, so it is done in place.
 ///
-/// The turn ends with the work, not with whoever waits for it: work that hangs holds one thread, and not one for each who
-/// gives up and asks again.
+/// The turn ends with the work, not with the caller that waits for it. So work that hangs holds one thread, and not one for
+/// each caller that gives up and asks again.
 pub(crate) fn in_turn<T: Send + 'static>(
     turn: &Arc<Semaphore>,
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
@@ -35,7 +35,7 @@ mod tests {
 
     use super::*;
 
-    /// Who gives up and asks again takes no further thread.
+    /// A caller that gives up and asks again takes no further thread.
     #[tokio::test]
     async fn work_that_hangs_holds_one_thread() {
         let (turn, started) = (Arc::new(Semaphore::new(1)), Arc::new(AtomicUsize::new(0)));

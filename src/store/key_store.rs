@@ -12,7 +12,7 @@ use crate::runtime::NowOrLater;
 ///
 /// Replicas that share a store agree by compare-and-swap: of two that change the same document, one succeeds, the
 /// other reads again. The document is opaque to the store. That of a ring is as secret as the keys in it; that of
-/// fetched keys is no secret, but who can write it can sign tokens.
+/// fetched keys is no secret, but a process that can write it can sign tokens.
 pub trait KeyStore: fmt::Debug + Send + Sync + 'static {
     /// The document, or `None` if there has never been one.
     ///
@@ -25,7 +25,7 @@ pub trait KeyStore: fmt::Debug + Send + Sync + 'static {
     /// Answers whether it did; if not, the stored document was another one and is unchanged.
     ///
     /// # Errors
-    /// If it cannot be written. Whether it was written is then unknown; who wrote loads again.
+    /// If it cannot be written. The caller does not know then whether it was written, and loads again.
     fn compare_and_swap(
         &self,
         expected: Option<KeyDocument>,

@@ -61,8 +61,8 @@ pub struct SqliteRefreshStore {
 impl SqliteRefreshStore {
     /// Opens the database file, or creates it, readable by its owner only (on Unix).
     ///
-    /// A file that is there is taken as it is. Keep it where nobody else can put one: who can write to it can make sessions
-    /// for anybody.
+    /// A file that exists is taken as it is. Keep it where no other user can put a file: a process that can write it can make
+    /// sessions for any user.
     ///
     /// # Errors
     /// If it cannot be opened or created, or is not a SQLite database.

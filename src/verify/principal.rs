@@ -38,13 +38,13 @@ impl Principal {
         self.text(&self.registered().iss)
     }
 
-    /// `sub`: whom the token is about, as its issuer calls it.
+    /// `sub`: the user or machine that the token is about, by the issuer's name for it.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.text(&self.registered().sub)
     }
 
-    /// `aud`: whom the token is for.
+    /// `aud`: the services that the token is for.
     pub fn audience(&self) -> impl Iterator<Item = &str> {
         self.registered().aud.iter().map(|text| text.in_payload(&self.registered().payload))
     }

@@ -131,10 +131,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
         }
     }
 
-    /// Whether there is now what was lacking, or might be.
+    /// Whether the missing tenant or key is here now, or might be.
     ///
-    /// A token may cause a fetch only if all else about it looks right: who invents a `kid` has to know the issuer, the
-    /// audience and the time as well. Nothing of it is believed here, it can only be refused.
+    /// A token may cause a fetch only if all else about it looks right: an attacker who invents a `kid` has to know
+    /// the issuer, the audience and the time as well. Nothing of it is believed here. It can only be refused.
     fn ask_for(&self, unresolved: &Unresolved<'_>, token: &str) -> NowOrLater<Result<bool, AuthError>> {
         let (authority, seen) = match unresolved {
             Unresolved::Tenant(issuer) => return self.core.authorities.ask_for(issuer),

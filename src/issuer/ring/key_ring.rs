@@ -33,8 +33,8 @@ const ATTEMPTS: usize = 32;
 /// | retired, still published | 24 hours (the longest that a token lives) and 10 minutes (leeway, and clocks that differ) |
 /// | gone | |
 ///
-/// All replicas that share a [`KeyStore`] have the same ring: whoever comes first makes the next key, the others
-/// find it. A task on the runtime where the ring was opened looks into the store each minute, does what is due, and
+/// All replicas that share a [`KeyStore`] have the same ring: the first of them makes the next key, and the
+/// others find it. A task on the runtime where the ring was opened looks into the store each minute, does what is due, and
 /// ends with the last clone of the ring. A replica that cannot read the store signs on until it could miss a newer
 /// key (the lead less 11 minutes), and then refuses, also to verify. The clocks of replicas may differ by 5 minutes. The
 /// private half of a retired key is forgotten.

@@ -25,7 +25,7 @@ impl HttpFetch {
         Self::build(usual_client(), false)
     }
 
-    /// A client for URLs that somebody else chose, such as the issuers of tenants: it connects to addresses of the public
+    /// A client for URLs that are not in your configuration, such as the issuers of tenants: it connects to addresses of the public
     /// internet alone, so that no URL leads into your own network (server-side request forgery).
     ///
     /// The very address that is connected to is judged, whatever led there: the configured URL, a `jwks_uri`, an address

@@ -112,15 +112,18 @@ impl RemoteKeys {
 
     /// Keeps the keys that were fetched last in this store, so that a restart while the provider is down still serves.
     ///
-    /// A process that has no keys takes the kept ones, and fetches. They serve for as long as they would have without the
-    /// restart: the age counts from the fetch that brought them, whichever process made it. They are public, but **who can
-    /// write the store can sign tokens**; [`FileKeyStore`](crate::FileKeyStore) refuses a file that others can write.
+    /// A process that has no keys takes the kept ones, and fetches. The kept keys serve for as long as they would have without
+    /// the restart: their age counts from the fetch that brought them, whichever process made it. They are public, but **a
+    /// process that can write the store can sign tokens**. [`FileKeyStore`](crate::FileKeyStore) refuses a file that other
+    /// users can write.
     ///
     /// Each source has a store of its own, and replicas may share it. (For tenants: name the file by an id of your own, never
-    /// by `iss`.) A key that the provider removes is removed from the
-    /// store first. A store that fails or takes longer than a second keeps nothing from taking effect: it is logged, and
-    /// told by [`KeyHealth::store_error`](crate::KeyHealth::store_error), which is the place to look after a first
-    /// [`Verifier::warm`](crate::Verifier::warm): a store that cannot be used does not fail the start.
+    /// by `iss`.) A key that the provider removes is removed from the store first. If the store fails, or takes longer than
+    /// a second, the new keys take effect all the same. The failure is logged, and [`KeyHealth::store_error`] reports it.
+    /// A store that cannot be used does not fail the start, so look there after the first
+    /// [`Verifier::warm`](crate::Verifier::warm).
+    ///
+    /// [`KeyHealth::store_error`]: crate::KeyHealth::store_error
     ///
     /// New keys serve before they are written, so a test gives the store a moment before it drops the verifier. The age of
     /// kept keys is by the verifier's clock; a test that pauses tokio's clock moves both.

@@ -12,13 +12,13 @@ use crate::verify::authority::Authority;
 /// Issuers that are only known at run time, such as one for each customer: asked for a token's `iss`, your function
 /// says whether it is trusted, and as what.
 ///
-/// The `iss` of a token whose signature nobody has checked yet only chooses: the authority that you return demands that
-/// very issuer again. Return one for issuers that you know and for no others: an attacker who can choose a trusted issuer
+/// Your function gets the `iss` of a token whose signature has not been checked yet. That `iss` only chooses an authority,
+/// which then requires exactly this issuer. Return one for issuers that you know and for no others: an attacker who can choose a trusted issuer
 /// can sign tokens, and have this service fetch from their own hosts. A pattern such as `https://*.example.com`
 /// is only as good as the names that others can get there.
 ///
-/// A yes counts for five minutes ([`Tenants::trusted_for`]), a no is asked again by each token. While your function cannot
-/// answer, tokens of tenants who have to be asked for are refused with 503, and why is in the log (feature `tracing`).
+/// A yes counts for five minutes ([`Tenants::trusted_for`]). After a no, each token asks again. While your function cannot
+/// answer, tokens of tenants that are not known yet get 503, and the log has the error (feature `tracing`).
 ///
 /// Each tenant has keys, cooldown and failures of its own, so that one whose provider is down hurts no other. Keys are
 /// fetched from public addresses alone, and without a proxy, unless the authority has a

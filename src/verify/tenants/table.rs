@@ -85,17 +85,17 @@ impl Table {
                 && (self.came.len() < self.limit * CAME_FOR_EACH || !self.came.values().all(still))
     }
 
-    /// Whoever removes may have it come again at once. What is removed is given back, to be dropped without a lock.
+    /// A tenant that was removed by a call may come again at once. What is removed is given back, to be dropped without a lock.
     #[must_use]
     pub(super) fn remove(&mut self, issuer: &str) -> Option<Arc<Tenant>> {
         self.came.remove(issuer);
         self.by_issuer.remove(issuer)
     }
 
-    /// Those that are idle go, and with them the fetching of their keys. If there is still no room: whoever invents
-    /// tenants displaces those that nobody proved, and of the proven at most one.
+    /// Drops idle tenants, and with them the fetching of their keys. If there is still no room, a new tenant displaces one that
+    /// never had a good token; only if there is none, the proven tenant that was unused for longest.
     ///
-    /// Who goes is given back, to be dropped without a lock: it may hold code of the user's.
+    /// The dropped tenants are given back, to be dropped without a lock: they may hold code of the user's.
     #[must_use]
     pub(super) fn insert(&mut self, issuer: Arc<str>, tenant: Arc<Tenant>, now: Instant) -> Vec<Arc<Tenant>> {
         let is_idle = |tenant: &Tenant| {
