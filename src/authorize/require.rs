@@ -288,6 +288,11 @@ impl fmt::Debug for Require {
 }
 
 /// A policy with a name of its own, to be written in a handler's signature as [`Allowed<P>`](crate::Allowed).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a policy",
+    label = "nothing says what `{Self}` requires",
+    note = "write `impl Policy for {Self}`, and return from its `require` a policy such as `Require::role(\"admin\")`"
+)]
 pub trait Policy {
     /// What is required.
     fn require() -> Require;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{HeaderValue, Request, Response};
-use serde::de::DeserializeOwned;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -18,7 +17,7 @@ use super::source::{self, Credential, RequestHead};
 use crate::error::{AuthError, Reason};
 use crate::jose::Claims;
 use crate::runtime::NowOrLater;
-use crate::verify::Jwt;
+use crate::verify::{ClaimsType, Jwt};
 
 /// A service that only requests with a good token reach. Made by [`JwtAuthLayer`].
 pub struct JwtAuth<S, C = Claims, R = Auto> {
@@ -49,7 +48,7 @@ impl<S, C, R> JwtAuth<S, C, R> {
 
 impl<C, R> JwtAuthLayer<C, R>
 where
-    C: DeserializeOwned + Send + Sync + 'static,
+    C: ClaimsType,
 {
     fn judge(&self, found: Result<Option<Credential<'_>>, Refused>) -> Verdict {
         let found = match found {
@@ -120,7 +119,7 @@ fn is_dead_everywhere(error: &AuthError) -> bool {
 impl<S, C, R, A, B> Service<Request<A>> for JwtAuth<S, C, R>
 where
     S: Service<Request<A>, Response = Response<B>> + Clone,
-    C: DeserializeOwned + Send + Sync + 'static,
+    C: ClaimsType,
     R: Reject<B> + Clone,
 {
     type Response = Response<B>;

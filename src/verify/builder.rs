@@ -5,10 +5,9 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
-
 use super::authorities::Authorities;
 use super::authority::Authority;
+use super::claims_type::ClaimsType;
 use super::ready_authority::BuildContext;
 use super::tenants::{KnownTenants, Tenants};
 use super::verifier::{Core, Verifier};
@@ -42,7 +41,7 @@ pub struct VerifierBuilder<C = Claims> {
 
 const MAX_CHECK_DEADLINE: Duration = Duration::from_secs(5);
 
-impl<C: DeserializeOwned + Send + Sync + 'static> VerifierBuilder<C> {
+impl<C: ClaimsType> VerifierBuilder<C> {
     pub(super) fn new() -> Self {
         Self {
             authorities: Vec::new(),

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::authorities::SelectedAuthority;
+use super::claims_type::ClaimsType;
 use super::policy::Policy;
 use super::verifier::Verifier;
 use crate::error::{AuthError, Reason};
@@ -51,7 +51,7 @@ impl fmt::Display for Explanation {
     }
 }
 
-impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
+impl<C: ClaimsType> Verifier<C> {
     /// Says in words what this verifier makes of a token: the rule that refuses it, and the remedy.
     ///
     /// ```

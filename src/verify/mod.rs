@@ -9,6 +9,7 @@ mod checks;
 #[cfg_attr(not(feature = "oidc"), allow(dead_code))]
 mod claim_rules;
 mod claims_mismatch;
+mod claims_type;
 mod explain;
 mod issuer_rule;
 mod jwt;
@@ -22,9 +23,12 @@ mod unresolved;
 mod verifier;
 #[cfg(feature = "jwks")]
 mod verifier_keys;
+#[cfg(not(all(feature = "jwks", feature = "oidc")))]
+mod without_features;
 
 pub use authority::Authority;
 pub use builder::VerifierBuilder;
+pub use claims_type::ClaimsType;
 pub use explain::Explanation;
 pub use jwt::Jwt;
 pub use principal::Principal;

@@ -5,13 +5,12 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
-
 use super::authorities::{Authorities, SelectedAuthority};
 use super::authority::Authority;
 use super::builder::VerifierBuilder;
 use super::checks;
 use super::claims_mismatch::ClaimsMismatch;
+use super::claims_type::ClaimsType;
 use super::jwt::Jwt;
 use super::principal::Registered;
 use super::ready_authority::ReadyAuthority;
@@ -80,7 +79,7 @@ impl<C> Verifier<C> {
     /// If a setting is missing, contradicts another, or is out of bounds; the error names it and the remedy.
     pub fn new(authorities: impl IntoIterator<Item = Authority>) -> Result<Self, ConfigError>
     where
-        C: DeserializeOwned + Send + Sync + 'static,
+        C: ClaimsType,
     {
         Self::builder().authorities(authorities).build()
     }
@@ -88,7 +87,7 @@ impl<C> Verifier<C> {
     /// A verifier with more settings.
     pub fn builder() -> VerifierBuilder<C>
     where
-        C: DeserializeOwned + Send + Sync + 'static,
+        C: ClaimsType,
     {
         VerifierBuilder::new()
     }
@@ -99,13 +98,13 @@ impl<C> Verifier<C> {
     /// is configured. The error is the reason of the refusal.
     pub fn verify(&self, token: &str) -> NowOrLater<Result<Jwt<C>, AuthError>>
     where
-        C: DeserializeOwned + Send + Sync + 'static,
+        C: ClaimsType,
     {
         self.attempt(token, LookedUp::Nothing)
     }
 }
 
-impl<C: DeserializeOwned + Send + Sync + 'static> Verifier<C> {
+impl<C: ClaimsType> Verifier<C> {
     /// Verifies with what is at hand; if something is missing, asks for it and begins anew.
     fn attempt(&self, token: &str, asked: LookedUp) -> NowOrLater<Result<Jwt<C>, AuthError>> {
         let unresolved = match self.with_keys_at_hand(token) {
