@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::error::{AuthError, ConfigError};
 use crate::runtime::NowOrLater;
-use crate::verify::{Jwt, Principal};
+use crate::verify::{ClaimsType, Jwt, Principal};
 
 /// A policy, as a value: it composes, prints, and means the same as a layer, as an axum guard ([`Allowed`](crate::Allowed))
 /// and for a gRPC method ([`RequireMethods`](crate::RequireMethods)).
@@ -141,14 +141,14 @@ impl Require {
     /// A predicate over the claims type of the layer.
     ///
     /// ```
-    /// # struct User { verified: bool }
+    /// # #[derive(serde::Deserialize)] struct User { verified: bool }
     /// use tower_jwt_auth::Require;
     ///
     /// let policy = Require::that(|user: &User| user.verified);
     /// ```
     pub fn that<C, F>(holds: F) -> Self
     where
-        C: Send + Sync + 'static,
+        C: ClaimsType,
         F: Fn(&C) -> bool + Send + Sync + 'static,
     {
         let claims = std::any::type_name::<C>();

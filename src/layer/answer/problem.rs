@@ -29,6 +29,7 @@ const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-det
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Problem;
 
+#[diagnostic::do_not_recommend]
 impl<B: From<String>> Reject<B> for Problem {
     fn reject(&self, refusal: &Refusal<'_>) -> Response<B> {
         refusal.problem(B::from)
