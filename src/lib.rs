@@ -32,10 +32,11 @@
 //! # The nouns
 //!
 //! ```text
-//! Authority ──▶ Verifier<C> ──▶ JwtAuthLayer<C, R> ──▶ Require ──▶ Jwt<C> in the request's extensions
-//!  trusted issuer,  no HTTP inside  where the token is,    the policy   the proof that a token was verified
-//!  its keys,                        optional or required,  of a route
-//!  its rules                        how a refusal looks
+//! request ──▶ JwtAuthLayer<C> ──▶ Require ──▶ handler, with a Jwt<C>
+//!               finds the token     the policy
+//!               │                   of a route
+//!               ▼
+//!             Verifier<C> ──▶ Authority: a trusted issuer, its keys, its rules
 //! ```
 //!
 //! * [`Authority`]: an issuer, its keys, and the rules for its tokens. Two authorities cannot use each other's keys,
@@ -43,9 +44,10 @@
 //! * [`Verifier`]: a checked set of authorities. It is cheap to clone, and works without a server.
 //! * [`JwtAuthLayer`]: the middleware. [`JwtAuthLayer::optional`] lets a request without a token through. A bad token is
 //!   still refused. The token is in the `Authorization` header unless you name another [`TokenSource`].
-//! * [`Require`]: a policy, as a value. It is a layer for routes and services, a guard for axum handlers ([`Allowed`]), and
-//!   an entry in the map of gRPC methods ([`RequireMethods`]).
-//! * [`Jwt`]: the verified claims, as your type. Only a verifier makes one. [`Principal`] is the same token, untyped.
+//! * [`Require`]: a policy, such as "the scope `orders:read`". Use it as a layer around a route or a service, in the signature
+//!   of an axum handler ([`Allowed`]), or for one gRPC method ([`RequireMethods`]).
+//! * [`Jwt`]: a verified token with its claims, as your type `C`. Only a verifier makes one. [`Principal`] is the same token
+//!   without your type: it has methods for the registered claims.
 //! * [`KeySet`] and [`Secret`]: the keys that signatures are checked with.
 //! * [`Issuer`]: signs tokens and publishes the keys. It uses one [`SigningKey`], or a [`KeyRing`] that rotates.
 //! * [`AuthError`] says why a request was refused; its [`Reason`] is a stable code. [`ConfigError`] lists what is wrong with
@@ -53,20 +55,21 @@
 //!
 //! # What is checked by default
 //!
-//! If you configure a check, every token must pass it. A call that weakens a check has a name that you can search for:
+//! If you configure a check, every token must pass it. The table lists the checks, and in brackets the calls that change
+//! them.
 //!
 //! | | |
 //! |---|---|
-//! | `alg` | in the authority's list *and* that of the key; there is no `none` |
-//! | `kid` | must match exactly; where no key has one, exactly one key may fit; never "another key" |
+//! | `alg` | in the authority's list *and* the algorithm of the key; `none` does not exist |
+//! | `kid` | must match a key exactly; if no key has a `kid`, exactly one key must fit the algorithm |
 //! | `crit`, `jwk`, `jku`, `x5u`, `x5c` | refused; never used |
-//! | `typ` | absent, `JWT` or `at+jwt` ([`Authority::typ`], [`Authority::rfc9068`], [`Authority::id_token`]) |
+//! | `typ` | must be absent, `JWT` or `at+jwt` ([`Authority::typ`], [`Authority::rfc9068`] and [`Authority::id_token`] accept others) |
 //! | `exp` | required |
 //! | `nbf`, `iat` | not in the future |
-//! | `iss` | required, compared exactly ([`Authority::any_issuer`]) |
-//! | `aud` | required, compared as a whole element ([`Authority::any_audience`]) |
+//! | `iss` | required, compared exactly ([`Authority::any_issuer`] accepts every one) |
+//! | `aud` | required, one of its strings is your audience ([`Authority::any_audience`] accepts every one) |
 //! | wrong types, duplicate names | refused |
-//! | marks of ID, refresh and logout tokens | refused |
+//! | claims that only ID, refresh or logout tokens have | refused |
 //! | `cnf` | refused: the token is bound to a key, and no check of that binding is configured |
 //! | size | 16 KiB, before anything is decoded ([`Limits`]) |
 //!
@@ -96,8 +99,8 @@
 //! }
 //! ```
 //!
-//! A caller without the scope gets 403 (or status 7), and the response names the scope. On a route without the layer a policy
-//! refuses every request with 500. No layer can protect a handler that is outside of it: a handler that takes no `Jwt`,
+//! A caller without the scope gets 403 (or status 7), and the response names the scope. If the `JwtAuthLayer` is missing on a
+//! route, the policy there refuses every request with 500. No layer can protect a handler that is outside of it: a handler that takes no `Jwt`,
 //! on a router without the layer, is open.
 //!
 //! # Keys from an identity provider
@@ -117,16 +120,18 @@
 //! The verifier fetches nothing before the first token, and that token waits for the keys. `verifier.warm().await?` fetches
 //! them at start instead. The verifier then refreshes the keys in the background: a token with a known key never waits, and
 //! new keys are found without a restart. While the provider fails, the keys at hand stay in use for six hours.
-//! `RemoteKeys::keep_in` keeps them for the next process. Without any keys the answer is 503 (or status 14), never 401.
+//! `RemoteKeys::keep_in` stores them, so that they are there after a restart. Without any keys the answer is 503 (or status
+//! 14), never 401.
 //!
-//! Plain `http://` is accepted for a loopback address only, after `RemoteKeys::insecure_http_on_loopback`.
+//! The keys must come over `https://`. For a provider on the same machine, `RemoteKeys::insecure_http_on_loopback` allows
+//! `http://`.
 //! `Verifier::key_health` reports the state of the keys, and `Verifier::health_service` answers readiness probes. The module
 //! `provider` has presets for well-known providers. [`Tenants`] is for issuers that are known only at run time.
 //!
 //! # Not supported
 //!
-//! The layer does not read tokens from form bodies. It refuses encrypted tokens (JWE), nested tokens, unsigned tokens and the
-//! JSON serialization.
+//! The layer does not read tokens from form bodies. It refuses encrypted tokens (JWE), nested tokens, unsigned tokens, and
+//! tokens in the JSON serialization of RFC 7515.
 //!
 //! # With tonic
 //!
@@ -149,7 +154,7 @@
 //! # }
 //! ```
 //!
-//! In a method, `?` turns a refusal into a `Status`. The layer adds the challenge:
+//! In a method, `?` turns a refusal into a `Status`. The layer then adds the challenge to the response.
 //!
 //! ```
 //! # #[cfg(feature = "tonic")] mod example {
@@ -189,7 +194,7 @@
 //! # In tests
 //!
 //! With the feature `test-util`, [`TestIssuer`] makes real signatures, and you move the [`TestClock`]. `TestProvider` is an
-//! identity provider in memory or on loopback that rotates keys and fails on command.
+//! identity provider for tests, in memory or on loopback. Your test tells it when to rotate its keys and when to fail.
 //!
 //! ```
 //! # #[cfg(feature = "test-util")]
@@ -216,7 +221,7 @@
 //!
 //! | feature | | default |
 //! |---|---|---|
-//! | `aws-lc-rs` | cryptography by aws-lc-rs, keys prepared once | yes |
+//! | `aws-lc-rs` | cryptography by aws-lc-rs; each key is parsed once | yes |
 //! | `rust-crypto` | cryptography by the portable RustCrypto provider of `jsonwebtoken` | |
 //! | `axum` | [`Jwt`], `Option<Jwt>` and [`Principal`] as extractors | yes |
 //! | `issuer` | [`Issuer`], [`KeyRing`], refresh tokens | |
@@ -224,15 +229,15 @@
 //! | `jwks` | `Authority::jwks`: keys from the URL of a JWK set, by `reqwest` and rustls | |
 //! | `oidc` | `Authority::oidc`: the same, found by the discovery document of an issuer | |
 //! | `cookie` | [`TokenSource::cookie`], [`TokenCookie`] | |
-//! | `tonic` | `tonic::Status` from an [`AuthError`]; `NamedService` for a wrapped service | |
+//! | `tonic` | converts an [`AuthError`] into a `tonic::Status`; a wrapped service keeps its gRPC name | |
 //! | `sqlite` | `SqliteRefreshStore`: refresh tokens in SQLite, which is compiled in | |
-//! | `test-util` | [`TestIssuer`] and [`TestClock`], with `jwks` a `TestProvider`; not for production | |
+//! | `test-util` | [`TestIssuer`] and [`TestClock`]; together with `jwks` also `TestProvider`; not for production | |
 //! | `tracing` | events: refusals at debug, mistakes in the set-up at error | |
 //! | `full` | all of these but `jsonwebtoken`, `rust-crypto`, `sqlite` and `test-util` | |
 //!
 //! If rustc does not find an item, its feature is off: the documentation of each item names the feature.
 //!
-//! A feature only adds. Both backends may be on: the verifier then uses aws-lc-rs unless [`VerifierBuilder::backend`] names
+//! A feature adds items and never changes what the others do. Both backends may be on: the verifier then uses aws-lc-rs unless [`VerifierBuilder::backend`] names
 //! the other. With neither, building a verifier is a [`ConfigError`].
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
