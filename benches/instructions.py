@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Counts the instructions of one request by callgrind, and compares them with the baseline in instructions.tsv.
+
+    benches/instructions.py            every case; fails where one needs more than 2 % above its baseline
+    benches/instructions.py --renew    writes the baseline anew
+    benches/instructions.py --steps "accepted, HS256"    where the instructions of one case go, by function
+
+A count repeats to the instruction on the same compiler, libraries and valgrind, whatever else the machine does. It is
+no time: valgrind hides some instructions of the processor, so cryptography is not counted as it runs.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BASELINE = ROOT / "benches" / "instructions.tsv"
+ALLOWED = 1.02
+CALLS = 20
+
+
+def build():
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    subprocess.run(
+        ["cargo", "build", "--quiet", "--profile", "instructions", "--package", "benches", "--bin", "instructions"],
+        cwd=ROOT, check=True)
+    return target / "instructions" / "instructions"
+
+
+def callgrind(binary, case, out):
+    run = subprocess.run(
+        ["valgrind", "--tool=callgrind", "--toggle-collect=*instructions::counted*",
+         f"--callgrind-out-file={out}", str(binary), case, str(CALLS)],
+        capture_output=True, text=True)
+    collected = re.search(r"Collected\s*:\s*(\d+)", run.stderr)
+    if run.returncode or not collected or collected[1] == "0":
+        sys.exit(f"{case}: callgrind counted nothing\n{run.stdout}{run.stderr}")
+    return int(collected[1]) // CALLS
+
+
+def main():
+    binary = build()
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "callgrind.out"
+        if sys.argv[1:2] == ["--steps"]:
+            callgrind(binary, sys.argv[2], out)
+            subprocess.run(["callgrind_annotate", "--inclusive=yes", "--threshold=99", "--auto=no", str(out)], check=True)
+            return
+        cases = subprocess.run([str(binary)], capture_output=True, text=True, check=True).stdout.splitlines()
+        counts = {case: callgrind(binary, case, out) for case in cases}
+    if sys.argv[1:] == ["--renew"]:
+        BASELINE.write_text("".join(f"{case}\t{count}\n" for case, count in counts.items()))
+        return
+    rows = [line.split("\t") for line in BASELINE.read_text().splitlines()]
+    baseline = {case: int(count) for case, count in rows}
+    more = []
+    print(f"{'instructions of one request':50} {'baseline':>10} {'now':>10} {'ratio':>7}")
+    for case, count in counts.items():
+        before = baseline.get(case)
+        if before is None:
+            more.append(f"{case}: not in the baseline")
+            continue
+        ratio = count / before
+        print(f"{case:50} {before:10} {count:10} {ratio:7.3f}")
+        if ratio > ALLOWED:
+            more.append(f"{case}: {ratio:.3f} times its baseline, at most {ALLOWED} is allowed")
+    if more or not counts:
+        sys.exit("\n".join(more) + "\nIf it is worth it: benches/instructions.py --renew, and say why in the commit.")
+
+
+main()
