@@ -8,7 +8,7 @@ use super::aws_lc;
 use super::jsonwebtoken;
 use super::key_error::KeyError;
 use super::material::KeyMaterial;
-use crate::jose::Algorithm;
+use crate::jose::{Algorithm, Family};
 
 /// The library that computes signatures.
 ///
@@ -105,7 +105,8 @@ impl Backend {
                 Prepared::Jsonwebtoken(jsonwebtoken::Key::new(name, provider, key, algorithm)?)
             }
         };
-        Ok(PreparedKey { inner, signature_bytes: key.signature_bytes(algorithm) })
+        let symmetric = key.family() == Family::Hmac;
+        Ok(PreparedKey { inner, signature_bytes: key.signature_bytes(algorithm), symmetric })
     }
 }
 
@@ -119,6 +120,7 @@ impl fmt::Debug for Backend {
 pub(crate) struct PreparedKey {
     inner: Prepared,
     signature_bytes: usize,
+    symmetric: bool,
 }
 
 enum Prepared {
@@ -129,8 +131,13 @@ enum Prepared {
 
 impl PreparedKey {
     /// Whether an encoded signature has the one length that a good one can have.
-    pub(crate) const fn fits(&self, encoded_signature: &str) -> bool {
+    pub(crate) const fn fits(&self, encoded_signature: &[u8]) -> bool {
         encoded_signature.len() == (self.signature_bytes * 4).div_ceil(3)
+    }
+
+    /// Whether a verification is one hash of the message.
+    pub(crate) const fn is_symmetric(&self) -> bool {
+        self.symmetric
     }
 
     /// Whether `signature` is this key's over `message`.

@@ -104,7 +104,8 @@ impl AuthError {
 
     /// Whether the token's signature was found good before it was refused.
     ///
-    /// Worth an alert where it is false for tokens of a known key: somebody is guessing.
+    /// Worth an alert where it is false for [`Reason::BadSignature`]: somebody is guessing. It is also false where the
+    /// claims alone refuse a token, because then an expensive signature is not checked at all.
     #[must_use]
     pub const fn signature_verified(&self) -> bool {
         self.signature_verified

@@ -172,7 +172,7 @@ impl<'de> Deserialize<'de> for Found {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found, A::Error> {
-                let mut names = Names::default();
+                let mut names = Names::at_most(usize::MAX);
                 let mut found = Found { empty: true, ..Found::default() };
                 while let Some(name) = map.next_key_seed(Name)? {
                     found.empty = false;

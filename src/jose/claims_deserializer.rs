@@ -24,8 +24,17 @@ const PRIVATE: &str = "$serde_json::private::";
 
 /// What is being read: the payload itself, or the value of one claim in it.
 enum Role<'n, 'p> {
-    Payload { registered_claims: &'n mut RegisteredClaims<'p>, complete: &'n mut bool },
+    Payload(&'n mut RegisteredClaims<'p>, &'n mut Progress<'p>),
     Claim(&'n mut ClaimValue<'p>),
+}
+
+/// What is kept while the payload is read. It is large, so it stays where it is.
+struct Progress<'p> {
+    names: Names<'p>,
+    /// Where the value that comes next is noted.
+    place: Option<Place>,
+    /// The object was read to its end.
+    complete: bool,
 }
 
 impl<'p> Role<'_, 'p> {
@@ -42,19 +51,19 @@ struct Tee<'n, 'p, T> {
     role: Role<'n, 'p>,
 }
 
-/// Reads a `C` through `deserializer`. Gives back whether the notes are complete.
+/// Reads a `C` of at most `most` members through `deserializer`. Gives back whether the notes are complete.
 pub(super) fn deserialize<'p, C, D>(
     deserializer: D,
-    registered_claims: &mut RegisteredClaims<'p>,
+    notes: &mut RegisteredClaims<'p>,
+    most: usize,
 ) -> Result<(C, bool), D::Error>
 where
     C: de::Deserialize<'p>,
     D: Deserializer<'p>,
 {
-    let mut complete = false;
-    let role = Role::Payload { registered_claims, complete: &mut complete };
-    let claims = C::deserialize(Tee { inner: deserializer, role })?;
-    Ok((claims, complete))
+    let mut progress = Progress { names: Names::at_most(most), place: None, complete: false };
+    let claims = C::deserialize(Tee { inner: deserializer, role: Role::Payload(notes, &mut progress) })?;
+    Ok((claims, progress.complete))
 }
 
 macro_rules! pass_on {
@@ -100,7 +109,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Tee<'_, 'de, D> {
 
     /// `()` as the claims type takes any payload.
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        if let Role::Payload { .. } = self.role {
+        if let Role::Payload(..) = self.role {
             self.inner.deserialize_map(Tee { inner: IgnoredAny, role: self.role })?;
             visitor.visit_unit()
         } else {
@@ -193,7 +202,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Tee<'_, 'de, V> {
                 *note = ClaimValue::Texts(SmallVec::new());
                 self.inner.visit_seq(Elements { inner: seq, note })
             }
-            Role::Payload { .. } => self.inner.visit_seq(seq),
+            Role::Payload(..) => self.inner.visit_seq(seq),
         }
     }
 
@@ -203,11 +212,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Tee<'_, 'de, V> {
                 *note = ClaimValue::Unseen;
                 self.inner.visit_map(map)
             }
-            Role::Payload { registered_claims, complete } => {
-                let members =
-                    Members { inner: map, registered_claims, complete, names: Names::default(), place: None };
-                self.inner.visit_map(members)
-            }
+            Role::Payload(notes, progress) => self.inner.visit_map(Members { inner: map, notes, progress }),
         }
     }
 
@@ -220,10 +225,8 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Tee<'_, 'de, V> {
 /// The members of the payload.
 struct Members<'n, 'p, A> {
     inner: A,
-    registered_claims: &'n mut RegisteredClaims<'p>,
-    complete: &'n mut bool,
-    names: Names<'p>,
-    place: Option<Place>,
+    notes: &'n mut RegisteredClaims<'p>,
+    progress: &'n mut Progress<'p>,
 }
 
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<'_, 'de, A> {
@@ -231,18 +234,19 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<'_, 'de, A> {
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
         let Some(name) = self.inner.next_key_seed(Name)? else {
-            *self.complete = true;
+            self.progress.complete = true;
             return Ok(None);
         };
-        if !self.names.insert(&name) {
-            return Err(de::Error::custom("duplicate member"));
+        if !self.progress.names.insert(&name) {
+            return Err(de::Error::custom("duplicate member, or too many"));
         }
-        self.place = self.registered_claims.place_of(&name);
+        self.progress.place = self.notes.place_of(&name);
         seed.deserialize(Key { name, error: PhantomData }).map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        match self.place.take().and_then(|place| self.registered_claims.at(place)) {
+        let place = self.progress.place.take();
+        match place.and_then(|place| self.notes.at(place)) {
             Some(note) => self.inner.next_value_seed(Value { seed, note }),
             None => self.inner.next_value_seed(seed),
         }

@@ -6,27 +6,41 @@ use crate::jose::Limits;
 /// A token cut at its dots; nothing is decoded yet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Compact<'t> {
-    pub(crate) header: &'t str,
-    pub(crate) payload: &'t str,
-    pub(crate) signature: &'t str,
+    pub(crate) header: &'t [u8],
+    pub(crate) payload: &'t [u8],
+    pub(crate) signature: &'t [u8],
     /// Header, dot and payload as sent: what the signature is over.
-    pub(crate) signing_input: &'t str,
+    pub(crate) signing_input: &'t [u8],
 }
 
+/// The longest signature in base64url: that of an RSA key of 8,192 bits.
+const SIGNATURE_CHARACTERS: usize = (1024_usize * 4).div_ceil(3);
+
 impl<'t> Compact<'t> {
-    /// Cuts `token`. The length is judged first, and at most three dots are looked for.
-    pub(crate) fn split(token: &'t str, limits: &Limits) -> Result<Self, Reason> {
+    /// Cuts `token`. Its length is judged first, and the dots are looked for only where they can be, so that garbage
+    /// is refused before most of it is read.
+    pub(crate) fn split(token: &'t [u8], limits: &Limits) -> Result<Self, Reason> {
+        const DOT: u8 = b'.';
         if token.len() > limits.token_bytes {
             return Err(Reason::TokenTooLong);
         }
-        let (header, rest) = token.split_once('.').ok_or(Reason::MalformedToken)?;
-        let (payload, signature) = rest.split_once('.').ok_or(Reason::MalformedToken)?;
+        let start = token.get(..=limits.header_characters()).unwrap_or(token);
+        let first = memchr::memchr(DOT, start).ok_or(Reason::MalformedToken)?;
+        let end = token.get(token.len().saturating_sub(SIGNATURE_CHARACTERS + 1)..).unwrap_or(token);
+        let last = memchr::memrchr(DOT, end).ok_or(Reason::MalformedToken)? + token.len() - end.len();
+        let (Some(header), Some(payload), Some(signature), Some(signing_input)) =
+            (token.get(..first), token.get(first + 1..last), token.get(last + 1..), token.get(..last))
+        else {
+            return Err(Reason::MalformedToken);
+        };
         // A fourth segment is no JWS; five would be an encrypted token.
-        if signature.contains('.') || header.is_empty() || payload.is_empty() || signature.is_empty() {
+        if header.is_empty()
+            || payload.is_empty()
+            || signature.is_empty()
+            || memchr::memchr(DOT, payload).is_some()
+        {
             return Err(Reason::MalformedToken);
         }
-        let (signing_input, _) =
-            token.split_at_checked(header.len() + 1 + payload.len()).ok_or(Reason::MalformedToken)?;
         Ok(Self { header, payload, signature, signing_input })
     }
 }
@@ -38,21 +52,39 @@ mod tests {
     #[test]
     fn exactly_three_segments() {
         let limits = Limits::default();
-        let compact = Compact::split("aa.bb.cc", &limits).unwrap();
+        let compact = Compact::split(b"aa.bb.cc", &limits).unwrap();
         assert_eq!(
             (compact.header, compact.payload, compact.signature, compact.signing_input),
-            ("aa", "bb", "cc", "aa.bb")
+            (&b"aa"[..], &b"bb"[..], &b"cc"[..], &b"aa.bb"[..])
         );
         for refused in ["", ".", "..", "a", "a.b", "a.b.", ".b.c", "a..c", "a.b.c.", "a.b.c.d", "a.b.c.d.e"] {
-            assert_eq!(Compact::split(refused, &limits).unwrap_err(), Reason::MalformedToken, "{refused:?}");
+            assert_eq!(
+                Compact::split(refused.as_bytes(), &limits).unwrap_err(),
+                Reason::MalformedToken,
+                "{refused:?}"
+            );
         }
+    }
+
+    #[test]
+    fn dots_count_only_where_they_can_be() {
+        let limits = Limits::default();
+        let of = |header: usize, signature: usize| {
+            let token = format!("{}.bb.{}", "a".repeat(header), "c".repeat(signature));
+            Compact::split(token.as_bytes(), &limits)
+                .map(|compact| (compact.header.len(), compact.signature.len()))
+        };
+        // 2,048 bytes of header are 2,731 characters, 8,192 bits of signature 1,366.
+        assert_eq!(of(2731, 1366), Ok((2731, 1366)));
+        assert_eq!(of(2732, 1), Err(Reason::MalformedToken));
+        assert_eq!(of(1, 1367), Err(Reason::MalformedToken));
     }
 
     #[test]
     fn the_length_is_judged_before_anything_else() {
         let limits = Limits::default().token_bytes(8);
-        assert!(Compact::split("aa.bb.cc", &limits).is_ok());
-        assert_eq!(Compact::split("aa.bb.ccc", &limits).unwrap_err(), Reason::TokenTooLong);
-        assert_eq!(Compact::split("no dots at all", &limits).unwrap_err(), Reason::TokenTooLong);
+        assert!(Compact::split(b"aa.bb.cc", &limits).is_ok());
+        assert_eq!(Compact::split(b"aa.bb.ccc", &limits).unwrap_err(), Reason::TokenTooLong);
+        assert_eq!(Compact::split(b"no dots at all", &limits).unwrap_err(), Reason::TokenTooLong);
     }
 }

@@ -18,6 +18,9 @@ pub(crate) struct Header<'h> {
     pub(crate) typ: Option<Cow<'h, str>>,
 }
 
+/// Members of a header; those that are registered are 13 (RFC 7515 section 4.1, RFC 7516 section 4.1).
+const MEMBERS: usize = 64;
+
 impl<'h> Header<'h> {
     /// Reads the decoded header.
     pub(crate) fn read(json: &'h [u8], limits: &Limits) -> Result<Self, Reason> {
@@ -47,7 +50,7 @@ impl<'de> Deserialize<'de> for Header<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header<'de>, A::Error> {
-                let mut names = Names::default();
+                let mut names = Names::at_most(MEMBERS);
                 let (mut alg, mut kid, mut typ) = (None, None, None);
                 while let Some(name) = map.next_key_seed(Name)? {
                     if !names.insert(&name) {

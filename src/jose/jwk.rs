@@ -123,7 +123,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut names = Names::default();
+                let mut names = Names::at_most(usize::MAX);
                 let mut members = Members::default();
                 while let Some(name) = map.next_key_seed(Name)? {
                     if !names.insert(&name) {

@@ -19,6 +19,7 @@ pub struct Limits {
     pub(crate) header_bytes: usize,
     pub(crate) kid_bytes: usize,
     pub(crate) json_depth: usize,
+    pub(crate) claims: usize,
     pub(crate) audience_elements: usize,
     pub(crate) keys_tried: usize,
 }
@@ -30,6 +31,7 @@ impl Default for Limits {
             header_bytes: 2 * 1024,
             kid_bytes: 256,
             json_depth: 32,
+            claims: 256,
             audience_elements: 32,
             keys_tried: 1,
         }
@@ -65,6 +67,15 @@ impl Limits {
         self
     }
 
+    /// Members of the payload's object: 256 by default, 1 to 4,096.
+    ///
+    /// Each costs a look for duplicates before the token is refused or accepted.
+    #[must_use]
+    pub const fn claims(mut self, members: usize) -> Self {
+        self.claims = members;
+        self
+    }
+
     /// Elements of an `aud` array: 32 by default, 1 to 1,024.
     #[must_use]
     pub const fn audience_elements(mut self, elements: usize) -> Self {
@@ -81,6 +92,11 @@ impl Limits {
         self
     }
 
+    /// Characters of the encoded header: a longer one cannot be that of a header within its limit.
+    pub(crate) const fn header_characters(&self) -> usize {
+        (self.header_bytes * 4).div_ceil(3)
+    }
+
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let mut problems = Problems::default();
         for (setting, value, min, max) in [
@@ -88,6 +104,7 @@ impl Limits {
             ("header_bytes", self.header_bytes, 64, 64 * 1024),
             ("kid_bytes", self.kid_bytes, 1, 2048),
             ("json_depth", self.json_depth, 1, 64),
+            ("claims", self.claims, 1, 4096),
             ("audience_elements", self.audience_elements, 1, 1024),
             ("keys_tried", self.keys_tried, 1, 4),
         ] {

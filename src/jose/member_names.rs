@@ -38,33 +38,44 @@ impl<'de> Visitor<'de> for Name {
 const LISTED: usize = 24;
 
 /// The names seen so far: a short list for the usual token, a hash set for one that has many.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Names<'de> {
+    /// How many there may be yet.
+    left: usize,
     /// One bit for each name's length and outer bytes: most names need no comparison at all.
     seen: u64,
     first: SmallVec<[Cow<'de, str>; LISTED]>,
-    further: HashSet<Cow<'de, str>>,
+    /// Made when it is needed.
+    further: Option<HashSet<Cow<'de, str>>>,
 }
 
 impl<'de> Names<'de> {
-    /// Notes `name`; false if it was there already.
+    /// No names yet, and `most` at most.
+    #[inline]
+    pub(crate) fn at_most(most: usize) -> Self {
+        Self { left: most, seen: 0, first: SmallVec::new(), further: None }
+    }
+
+    /// Notes `name`; false if it was there already, or there are too many.
     #[allow(clippy::ptr_arg)] // whether it is borrowed matters
     pub(crate) fn insert(&mut self, name: &Cow<'de, str>) -> bool {
         let bit = Self::bit(name);
-        if self.seen & bit != 0 && self.contains(name) {
+        if self.left == 0 || (self.seen & bit != 0 && self.contains(name)) {
             return false;
         }
+        self.left -= 1;
         self.seen |= bit;
         if self.first.len() < LISTED {
             self.first.push(name.clone());
         } else {
-            self.further.insert(name.clone());
+            self.further.get_or_insert_default().insert(name.clone());
         }
         true
     }
 
     fn contains(&self, name: &str) -> bool {
-        self.first.iter().any(|known| known == name) || self.further.contains(name)
+        self.first.iter().any(|known| known == name)
+            || self.further.as_ref().is_some_and(|further| further.contains(name))
     }
 
     fn bit(name: &str) -> u64 {
@@ -80,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_duplicate_is_seen_in_the_list_and_beyond_it() {
-        let mut names = Names::default();
+        let mut names = Names::at_most(2000);
         for number in 0..1000 {
             assert!(names.insert(&Cow::Owned(format!("n{number}"))));
         }
@@ -89,5 +100,12 @@ mod tests {
         }
         assert!(names.insert(&Cow::Borrowed("")));
         assert!(!names.insert(&Cow::Borrowed("")));
+    }
+
+    #[test]
+    fn there_are_so_many_at_most() {
+        let mut names = Names::at_most(30);
+        assert!((0..30).all(|number| names.insert(&Cow::Owned(format!("n{number}")))));
+        assert!(!names.insert(&Cow::Borrowed("one more")));
     }
 }

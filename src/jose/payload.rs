@@ -1,7 +1,6 @@
 //! The claims set: one strict pass that fills the user's type and the notes together.
 
 use std::fmt;
-use std::sync::Arc;
 
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -14,48 +13,50 @@ use super::registered_claims::{ClaimValue, RegisteredClaims};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable;
 
-/// Reads the payload into a `C` and into notes, `required` being the names that need one beside the registered.
+/// Reads the payload into a `C` and fills the notes. The caller holds the notes, because they are large to move.
 ///
 /// The notes are there even if `C` does not fit, so that a verdict on `exp` or `aud` can outrank that one.
 ///
 /// # Errors
-/// If the payload is not a strict JSON object.
+/// If the payload is not a strict JSON object of at most `most` members.
 pub(crate) fn read_claims<'p, C: DeserializeOwned>(
     payload: &'p str,
-    required: &'p [Arc<str>],
-) -> Result<(RegisteredClaims<'p>, Result<C, serde_json::Error>), Unreadable> {
+    most: usize,
+    notes: &mut RegisteredClaims<'p>,
+) -> Result<Result<C, serde_json::Error>, Unreadable> {
     check_is_object(payload)?;
-    let mut registered_claims = RegisteredClaims::new(required);
     let mut deserializer = serde_json::Deserializer::from_str(payload);
-    let claims = claims_deserializer::deserialize::<C, _>(&mut deserializer, &mut registered_claims)
+    let claims = claims_deserializer::deserialize::<C, _>(&mut deserializer, notes, most)
         .and_then(|(claims, complete)| deserializer.end().map(|()| (claims, complete)));
-    match claims {
-        Ok((claims, true)) if !registered_claims.has_gaps() => Ok((registered_claims, Ok(claims))),
-        Ok((claims, _)) => Ok((skim(payload, required)?, Ok(claims))),
-        Err(error) => Ok((skim(payload, required)?, Err(error))),
-    }
+    let claims = match claims {
+        Ok((claims, true)) if !notes.has_gaps() => return Ok(Ok(claims)),
+        Ok((claims, _)) => Ok(claims),
+        Err(error) => Err(error),
+    };
+    notes.forget();
+    skim(payload, most, notes)?;
+    Ok(claims)
 }
 
-/// Reads only the notes.
+/// Fills only the notes.
 ///
 /// # Errors
-/// If the payload is not a strict JSON object.
+/// If the payload is not a strict JSON object of at most `most` members.
 pub(crate) fn skim<'p>(
     payload: &'p str,
-    required: &'p [Arc<str>],
-) -> Result<RegisteredClaims<'p>, Unreadable> {
+    most: usize,
+    notes: &mut RegisteredClaims<'p>,
+) -> Result<(), Unreadable> {
     check_is_object(payload)?;
-    let mut registered_claims = RegisteredClaims::new(required);
     let mut deserializer = serde_json::Deserializer::from_str(payload);
-    Skim(&mut registered_claims).deserialize(&mut deserializer).map_err(|_| Unreadable)?;
-    deserializer.end().map_err(|_| Unreadable)?;
-    Ok(registered_claims)
+    Skim { notes, most }.deserialize(&mut deserializer).map_err(|_| Unreadable)?;
+    deserializer.end().map_err(|_| Unreadable)
 }
 
 /// Whether no value is nested deeper than `limit`, the outermost object counted.
 pub(crate) fn depth_is_within(json: &str, limit: usize) -> bool {
     // Counting openers is a quick upper bound; few tokens need the look at each byte.
-    let openers = json.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    let openers = memchr::memchr2_iter(b'{', b'[', json.as_bytes()).take(limit + 1).count();
     openers <= limit || deepest(json) <= limit
 }
 
@@ -84,7 +85,10 @@ fn check_is_object(payload: &str) -> Result<(), Unreadable> {
     if first == Some(b'{') { Ok(()) } else { Err(Unreadable) }
 }
 
-struct Skim<'n, 'p>(&'n mut RegisteredClaims<'p>);
+struct Skim<'n, 'p> {
+    notes: &'n mut RegisteredClaims<'p>,
+    most: usize,
+}
 
 impl<'de> DeserializeSeed<'de> for Skim<'_, 'de> {
     type Value = ();
@@ -102,13 +106,13 @@ impl<'de> Visitor<'de> for Skim<'_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut names = Names::default();
+        let mut names = Names::at_most(self.most);
         while let Some(name) = map.next_key_seed(Name)? {
             if !names.insert(&name) {
                 return Err(de::Error::custom("duplicate member"));
             }
-            let place = self.0.place_of(&name);
-            match place.and_then(|place| self.0.at(place)) {
+            let place = self.notes.place_of(&name);
+            match place.and_then(|place| self.notes.at(place)) {
                 Some(note) => *note = ClaimValue::of_raw(map.next_value::<&'de RawValue>()?),
                 None => {
                     map.next_value::<IgnoredAny>()?;
@@ -123,6 +127,7 @@ impl<'de> Visitor<'de> for Skim<'_, 'de> {
 mod tests {
     use std::borrow::Cow;
     use std::collections::HashMap;
+    use std::sync::Arc;
 
     use serde::Deserialize;
     use serde_json::{Value, json};
@@ -139,6 +144,35 @@ mod tests {
 
     fn required() -> Vec<Arc<str>> {
         vec!["tenant".into(), "absent".into(), "deep".into(), "sub".into()]
+    }
+
+    const MOST: usize = 256;
+
+    fn skim<'p>(payload: &'p str, required: &'p [Arc<str>]) -> Result<RegisteredClaims<'p>, Unreadable> {
+        let mut notes = RegisteredClaims::new(required);
+        super::skim(payload, MOST, &mut notes).map(|()| notes)
+    }
+
+    type Read<'p, C> = (RegisteredClaims<'p>, Result<C, serde_json::Error>);
+
+    fn read_claims<'p, C: DeserializeOwned>(
+        payload: &'p str,
+        required: &'p [Arc<str>],
+    ) -> Result<Read<'p, C>, Unreadable> {
+        let mut notes = RegisteredClaims::new(required);
+        super::read_claims(payload, MOST, &mut notes).map(|claims| (notes, claims))
+    }
+
+    #[test]
+    fn there_are_so_many_members_at_most() {
+        let of = |members: usize| {
+            let members: Vec<String> = (0..members).map(|number| format!("\"m{number}\":0")).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        assert!(skim(&of(MOST), &[]).is_ok());
+        assert!(read_claims::<Value>(&of(MOST), &[]).unwrap().1.is_ok());
+        assert_eq!(skim(&of(MOST + 1), &[]).unwrap_err(), Unreadable);
+        assert_eq!(read_claims::<Value>(&of(MOST + 1), &[]).unwrap_err(), Unreadable);
     }
 
     /// Whatever the type, the notes must be those of the skim.

@@ -1,6 +1,7 @@
 //! What the policy needs to know of a payload, noted while the user's type reads it.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
@@ -15,7 +16,8 @@ macro_rules! slots {
         pub(crate) enum ClaimName { $($variant),+ }
 
         impl ClaimName {
-            const COUNT: usize = [$(Self::$variant),+].len();
+            const ALL: [Self; [$($name),+].len()] = [$(Self::$variant),+];
+            const COUNT: usize = Self::ALL.len();
 
             pub(crate) const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),+ }
@@ -82,7 +84,9 @@ impl<'p> ClaimValue<'p> {
         let text = raw.get();
         let read = match text.as_bytes().first() {
             Some(b'"') => serde_json::from_str(text).ok().map(|Borrowed(text)| Self::Text(text)),
-            Some(b'[') => serde_json::from_str::<SmallTexts<'_>>(text).ok().map(|texts| Self::Texts(texts.0)),
+            Some(b'[') => {
+                serde_json::from_str::<BorrowedTexts<'_>>(text).ok().map(|texts| Self::Texts(texts.0))
+            }
             Some(b'-' | b'0'..=b'9') => serde_json::from_str(text).ok().map(Self::Date),
             Some(b'n') => Some(Self::Null),
             _ => None,
@@ -95,16 +99,16 @@ impl<'p> ClaimValue<'p> {
     }
 }
 
-struct SmallTexts<'p>(SmallVec<[Cow<'p, str>; 2]>);
+struct BorrowedTexts<'p>(SmallVec<[Cow<'p, str>; 2]>);
 
-impl<'de> serde::Deserialize<'de> for SmallTexts<'de> {
+impl<'de> serde::Deserialize<'de> for BorrowedTexts<'de> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Strings;
 
         impl<'de> serde::de::Visitor<'de> for Strings {
-            type Value = SmallTexts<'de>;
+            type Value = BorrowedTexts<'de>;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an array of strings")
             }
 
@@ -113,7 +117,7 @@ impl<'de> serde::Deserialize<'de> for SmallTexts<'de> {
                 while let Some(text) = seq.next_element_seed(super::member_names::Name)? {
                     texts.push(text);
                 }
-                Ok(SmallTexts(texts))
+                Ok(BorrowedTexts(texts))
             }
         }
 
@@ -122,13 +126,17 @@ impl<'de> serde::Deserialize<'de> for SmallTexts<'de> {
 }
 
 /// The notes of one payload.
-#[derive(Debug)]
 pub(crate) struct RegisteredClaims<'p> {
-    registered: [ClaimValue<'p>; ClaimName::COUNT],
+    /// Those that are there, in the order of the payload. A token has half of them, so the others cost nothing.
+    values: SmallVec<[ClaimValue<'p>; 12]>,
+    /// Where in `values` each one is; [`NOWHERE`] if it is absent.
+    positions: [u8; ClaimName::COUNT],
     /// One for each name in `required` that has no slot of its own.
     further: SmallVec<[ClaimValue<'p>; 2]>,
     required: &'p [Arc<str>],
 }
+
+const NOWHERE: u8 = u8::MAX;
 
 /// Where a claim's note is kept.
 #[derive(Clone, Copy, Debug)]
@@ -140,10 +148,18 @@ pub(crate) enum Place {
 impl<'p> RegisteredClaims<'p> {
     pub(crate) fn new(required: &'p [Arc<str>]) -> Self {
         Self {
-            registered: [const { ClaimValue::Absent }; ClaimName::COUNT],
+            values: SmallVec::new(),
+            positions: [NOWHERE; ClaimName::COUNT],
             further: SmallVec::from_elem(ClaimValue::Absent, required.len()),
             required,
         }
+    }
+
+    /// As if nothing had been noted yet.
+    pub(crate) fn forget(&mut self) {
+        self.values.clear();
+        self.positions = [NOWHERE; ClaimName::COUNT];
+        self.further.iter_mut().for_each(|note| *note = ClaimValue::Absent);
     }
 
     pub(crate) fn place_of(&self, name: &str) -> Option<Place> {
@@ -154,18 +170,28 @@ impl<'p> RegisteredClaims<'p> {
 
     pub(crate) fn at(&mut self, place: Place) -> Option<&mut ClaimValue<'p>> {
         match place {
-            Place::Registered(slot) => self.registered.get_mut(slot as usize),
+            Place::Registered(slot) => {
+                let position = self.positions.get_mut(slot as usize)?;
+                if *position == NOWHERE {
+                    // There are fewer names than a byte can count.
+                    *position = self.values.len() as u8;
+                    self.values.push(ClaimValue::Absent);
+                }
+                self.values.get_mut(usize::from(*position))
+            }
             Place::Further(index) => self.further.get_mut(index),
         }
     }
 
     /// The note of a claim that has a slot.
     pub(crate) fn get(&self, slot: ClaimName) -> &ClaimValue<'p> {
-        self.registered.get(slot as usize).unwrap_or(&ClaimValue::Absent)
+        let position = self.positions.get(slot as usize).copied().unwrap_or(NOWHERE);
+        self.values.get(usize::from(position)).unwrap_or(&ClaimValue::Absent)
     }
 
     pub(crate) fn take(&mut self, slot: ClaimName) -> ClaimValue<'p> {
-        self.at(Place::Registered(slot)).map(std::mem::take).unwrap_or_default()
+        let position = self.positions.get(slot as usize).copied().unwrap_or(NOWHERE);
+        self.values.get_mut(usize::from(position)).map(std::mem::take).unwrap_or_default()
     }
 
     /// The note of any claim that is registered or required.
@@ -179,6 +205,16 @@ impl<'p> RegisteredClaims<'p> {
 
     /// Whether something went by unseen.
     pub(crate) fn has_gaps(&self) -> bool {
-        self.registered.iter().chain(&self.further).any(|note| *note == ClaimValue::Unseen)
+        self.values.iter().chain(&self.further).any(|note| matches!(note, ClaimValue::Unseen))
+    }
+}
+
+impl fmt::Debug for RegisteredClaims<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let there = ClaimName::ALL.into_iter().filter(|name| !self.get(*name).is_absent());
+        f.debug_map()
+            .entries(there.map(|name| (name.name(), self.get(name))))
+            .entries(self.required.iter().zip(&self.further))
+            .finish()
     }
 }

@@ -6,8 +6,10 @@ mod remote;
 mod secret;
 mod set;
 mod source;
+#[cfg(test)]
+mod vectors;
 
-pub(crate) use prepared::{KeyOwner, NoKey, PreparedSet};
+pub(crate) use prepared::{Candidates, KeyOwner, NoKey, PreparedSet};
 #[cfg(feature = "jwks")]
 pub(crate) use remote::KeyEndpoint;
 #[cfg(feature = "jwks")]

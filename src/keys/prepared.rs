@@ -1,6 +1,7 @@
 //! A key set made ready to verify: every key bound to one algorithm, found by `kid`.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use smallvec::SmallVec;
 
@@ -23,6 +24,19 @@ pub(crate) struct PreparedSet {
     named: bool,
     /// Positions in `keys`.
     by_kid: HashMap<Box<str>, SmallVec<[usize; 2]>>,
+    /// Headers of tokens whose signature was good, so that the same text need not be decoded again. They go with the
+    /// set, and so does what they were found to mean.
+    seen: [OnceLock<SeenHeader>; SEEN],
+}
+
+/// How many headers are kept: a token service signs with few keys, and each has one header.
+const SEEN: usize = 8;
+
+/// A header as it was sent, and the keys that it chose.
+#[derive(Debug)]
+struct SeenHeader {
+    encoded: Box<[u8]>,
+    positions: Positions,
 }
 
 #[derive(Debug)]
@@ -60,8 +74,22 @@ pub(crate) enum NoKey {
 /// How many keys of one `kid` are tried: a provider may publish two by mistake, and all of them are its own.
 const SAME_KID: usize = 4;
 
-/// The keys that a token may have been signed with; nearly always one.
-pub(crate) type Candidates<'s> = SmallVec<[&'s PreparedKey; 4]>;
+/// Positions of the keys that a token may have been signed with; nearly always one.
+type Positions = SmallVec<[usize; 4]>;
+
+/// The keys that a token may have been signed with, in the order in which they are tried.
+#[derive(Debug)]
+pub(crate) struct Candidates<'s> {
+    set: &'s PreparedSet,
+    positions: Positions,
+}
+
+impl<'s> Candidates<'s> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'s PreparedKey> {
+        let keys = &self.set.keys;
+        self.positions.iter().filter_map(|position| keys.get(*position)).map(|entry| &entry.key)
+    }
+}
 
 impl PreparedSet {
     /// Prepares each key of `set` for the algorithms in `allowed`, or for its own if the authority names none.
@@ -119,6 +147,24 @@ impl PreparedSet {
             keys: Vec::new(),
             named: false,
             by_kid: HashMap::new(),
+            seen: [const { OnceLock::new() }; SEEN],
+        }
+    }
+
+    /// The keys that this very header chose before, when a signature under it was good.
+    pub(crate) fn recall(&self, encoded_header: &[u8]) -> Option<Candidates<'_>> {
+        let mut seen = self.seen.iter().map_while(OnceLock::get);
+        let header = seen.find(|header| *header.encoded == *encoded_header)?;
+        Some(Candidates { set: self, positions: header.positions.clone() })
+    }
+
+    /// Keeps a header under which a signature was good: what a caller without a key sends must not take up room.
+    pub(crate) fn remember(&self, encoded_header: &[u8], candidates: &Candidates<'_>) {
+        let header =
+            || SeenHeader { encoded: encoded_header.into(), positions: candidates.positions.clone() };
+        if let Some(free) = self.seen.iter().find(|slot| slot.get().is_none()) {
+            // Another thread may have been first; then this one is kept another time.
+            free.get_or_init(header);
         }
     }
 
@@ -171,25 +217,28 @@ impl PreparedSet {
         limit: usize,
         owner: Option<KeyOwner<'_>>,
     ) -> Result<Candidates<'_>, NoKey> {
-        let fits = |entry: &&Entry| {
+        let fits = |entry: &Entry| {
             entry.algorithm.canonical() == algorithm.canonical()
                 && owner.is_none_or(|owner| owner.owns(entry))
         };
         let mut limit = limit;
-        let found: Candidates<'_> = match kid {
+        let positions: Positions = match kid {
             // A set that names no key leaves nothing to match (and no reason to refuse).
             Some(kid) if self.named => {
                 limit = SAME_KID;
                 let positions = self.by_kid.get(kid).ok_or(NoKey::Unknown)?;
-                let named = positions.iter().filter_map(|position| self.keys.get(*position));
-                named.filter(fits).take(limit + 1).map(|entry| &entry.key).collect()
+                let fits = |position: &&usize| self.keys.get(**position).is_some_and(fits);
+                positions.iter().filter(fits).take(limit + 1).copied().collect()
             }
-            _ => self.keys.iter().filter(fits).take(limit + 1).map(|entry| &entry.key).collect(),
+            _ => {
+                let all = self.keys.iter().enumerate().filter(|(_, entry)| fits(entry));
+                all.take(limit + 1).map(|(position, _)| position).collect()
+            }
         };
-        match found.len() {
+        match positions.len() {
             0 => Err(NoKey::Unknown),
             count if count > limit => Err(NoKey::Ambiguous),
-            _ => Ok(found),
+            _ => Ok(Candidates { set: self, positions }),
         }
     }
 }

@@ -25,6 +25,12 @@ pub(crate) trait KeySource: fmt::Debug + Send + Sync + 'static {
     /// If there are no keys at all and none can be had.
     fn refresh(&self, seen: Generation) -> NowOrLater<Result<bool, Unavailable>>;
 
+    /// Whether to ask for another set than that of generation `seen` is known to bring nothing just now: it was asked
+    /// before, and the next attempt is too far away to be waited for. This is cheap, and [`Self::refresh`] is not.
+    fn is_quiet(&self, _seen: Generation) -> bool {
+        false
+    }
+
     /// Waits for a first set, if there is none yet.
     ///
     /// # Errors

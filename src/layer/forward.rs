@@ -192,8 +192,9 @@ impl RawToken {
         &self.0
     }
 
-    pub(super) fn new(token: &str) -> Self {
-        Self(Arc::new(Zeroizing::new(token.to_owned())))
+    /// Of a token whose bytes are not judged yet; a verified one is all ASCII.
+    pub(super) fn new(token: &[u8]) -> Self {
+        Self(Arc::new(Zeroizing::new(String::from_utf8_lossy(token).into_owned())))
     }
 
     fn clear(extensions: &mut Extensions) {

@@ -60,7 +60,7 @@ where
             Ok(Some(found)) => found,
         };
         let kept = self.settings.forward.keep_token.then(|| RawToken::new(&found.token));
-        match self.verifier.verify(&found.token).into_now() {
+        match self.verifier.verify_bytes(&found.token).into_now() {
             Ok(verified) => NowOrLater::ready(admit(verified, &self.settings, kept, found.clear_cookie)),
             Err(later) => {
                 let (settings, clear_cookie) = (Arc::clone(&self.settings), found.clear_cookie);
@@ -85,7 +85,7 @@ fn admit<C: Send + Sync + 'static>(
     clear_cookie: Option<HeaderValue>,
 ) -> Result<Pass, Refused> {
     let admitted = verified.and_then(|jwt| {
-        let principal = Jwt::principal(&jwt);
+        let principal = jwt.into_principal();
         let forwarded = settings.forward.of(&principal, kept).map_err(AuthError::after_signature)?;
         let authentication = Authentication::new(Some(principal), settings.answers.http_only);
         Ok(Pass { authentication: Some(authentication), forwarded, set_cookie: None })

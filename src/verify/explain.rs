@@ -267,7 +267,7 @@ struct Unverified {
 impl Unverified {
     fn read(token: &str) -> Self {
         let mut segments = token.split('.').map(|segment| {
-            let bytes = jose::decode(segment)?;
+            let bytes = jose::decode_vec(segment)?;
             serde_json::from_slice(&bytes).ok()
         });
         Self {

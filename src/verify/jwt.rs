@@ -64,6 +64,11 @@ impl<C: Send + Sync + 'static> Jwt<C> {
         Principal(Arc::clone(&jwt.0) as Arc<dyn Verified>)
     }
 
+    /// The same handle, untyped.
+    pub(crate) fn into_principal(self) -> Principal {
+        Principal(self.0)
+    }
+
     pub(crate) fn from_principal(principal: &Principal) -> Result<Self, AuthError> {
         let token: Arc<dyn Any + Send + Sync> = Arc::clone(&principal.0) as _;
         token.downcast().map(Self).map_err(|_| {

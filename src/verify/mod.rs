@@ -11,6 +11,7 @@ mod claim_rules;
 mod claims_mismatch;
 mod claims_type;
 mod explain;
+mod glance;
 mod issuer_rule;
 mod jwt;
 mod key_origin;

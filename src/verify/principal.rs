@@ -112,7 +112,7 @@ impl Principal {
         let (spaced, listed) = match &registered.scope {
             Scope::None => (None, &[][..]),
             Scope::Spaced(text) => (Some(text.in_payload(&registered.payload)), &[][..]),
-            Scope::Listed(texts) => (None, texts.as_slice()),
+            Scope::Listed(texts) => (None, &**texts),
         };
         let spaced = spaced.into_iter().flat_map(|text| text.split(' ')).filter(|scope| !scope.is_empty());
         let scopes = spaced.chain(listed.iter().map(|text| text.in_payload(&registered.payload)));
@@ -231,7 +231,7 @@ impl fmt::Debug for Registered {
 enum Scope {
     None,
     Spaced(Text),
-    Listed(SmallVec<[Text; 4]>),
+    Listed(Box<[Text]>),
 }
 
 impl Registered {

@@ -7,6 +7,7 @@ use super::authority::Authority;
 use super::authority_keys::AuthorityKeys;
 use super::checks::Check;
 use super::claim_rules::ClaimRules;
+use super::glance::Glance;
 use super::issuer_rule::{IssuerRule, TenantIssuer};
 use super::permissions::{Permissions, Pointer};
 use super::policy::{Policy, TokenKind};
@@ -25,6 +26,7 @@ pub(super) struct ReadyAuthority {
     /// Where its keys are fetched from, if they are.
     place: Option<String>,
     pub(super) policy: Policy,
+    pub(super) glance: Glance,
     pub(super) keys: AuthorityKeys,
     pub(super) permissions: Permissions,
     pub(super) checks: Arc<[Check]>,
@@ -187,20 +189,22 @@ impl Authority {
         if !claim_rules.is_empty() {
             checks.insert(0, Check::sync(move |principal| claim_rules.judge(principal)));
         }
+        let policy = Policy {
+            issuer,
+            audiences,
+            subject: self.subject,
+            kind,
+            typ: self.typ,
+            required: self.required,
+            leeway: self.leeway,
+            max_age: self.max_age,
+            audience_elements: limits.audience_elements,
+        };
         Ok(ReadyAuthority {
             place,
             keys: AuthorityKeys::new(source, self.algorithms, backend.clone(), prepared),
-            policy: Policy {
-                issuer,
-                audiences,
-                subject: self.subject,
-                kind,
-                typ: self.typ,
-                required: self.required,
-                leeway: self.leeway,
-                max_age: self.max_age,
-                audience_elements: limits.audience_elements,
-            },
+            glance: Glance::new(&policy),
+            policy,
             permissions: Permissions {
                 roles_at,
                 only_roles: self.only_roles,

@@ -16,9 +16,9 @@ use super::principal::Registered;
 use super::ready_authority::ReadyAuthority;
 use super::unresolved::{LookedUp, Unresolved};
 use crate::error::{AuthError, ConfigError, Reason};
-use crate::jose::{self, ClaimValue, Claims, Compact, Header, Limits, Scratch};
-use crate::keys::NoKey;
-use crate::runtime::{Clock, NowOrLater};
+use crate::jose::{self, Claims, Compact, FirstMember, Header, Limits, RegisteredClaims, Scratch};
+use crate::keys::{Candidates, NoKey};
+use crate::runtime::{Clock, NowOrLater, UnixTime};
 
 /// A checked set of authorities, ready to verify tokens into the claims type `C`.
 ///
@@ -55,13 +55,9 @@ enum Progress<'v, C> {
 }
 
 /// The authority whose keys count for a token.
-// A box would be an allocation for each good token.
-#[allow(clippy::large_enum_variant)]
 enum Choice<'v> {
     Authority {
         authority: SelectedAuthority<'v>,
-        /// Decoded, if that was needed to choose.
-        payload: Option<Scratch>,
         /// The token's `iss`, if it chooses among the keys as well.
         issuer: Option<Box<str>>,
     },
@@ -100,13 +96,21 @@ impl<C> Verifier<C> {
     where
         C: ClaimsType,
     {
+        self.verify_bytes(token.as_bytes())
+    }
+
+    /// Verifies a token whose bytes nobody has judged yet.
+    pub(crate) fn verify_bytes(&self, token: &[u8]) -> NowOrLater<Result<Jwt<C>, AuthError>>
+    where
+        C: ClaimsType,
+    {
         self.attempt(token, LookedUp::Nothing)
     }
 }
 
 impl<C: ClaimsType> Verifier<C> {
     /// Verifies with what is at hand; if something is missing, asks for it and begins anew.
-    fn attempt(&self, token: &str, asked: LookedUp) -> NowOrLater<Result<Jwt<C>, AuthError>> {
+    fn attempt(&self, token: &[u8], asked: LookedUp) -> NowOrLater<Result<Jwt<C>, AuthError>> {
         let unresolved = match self.with_keys_at_hand(token) {
             Ok(Progress::Verified(jwt, authority)) => return self.with_checks(jwt, &authority),
             Ok(Progress::Unresolved(unresolved)) => unresolved,
@@ -120,7 +124,7 @@ impl<C: ClaimsType> Verifier<C> {
             Ok(Ok(false)) => NowOrLater::ready(Err(unresolved.refusal())),
             Ok(Err(refused)) => NowOrLater::ready(Err(refused)),
             Err(answer) => {
-                let (verifier, token) = (self.clone(), token.to_owned());
+                let (verifier, token) = (self.clone(), token.to_vec());
                 NowOrLater::later(async move {
                     // Nothing new: the token is still judged once more, but nobody is asked again.
                     let next = if answer.await? { next } else { LookedUp::Everything };
@@ -134,12 +138,15 @@ impl<C: ClaimsType> Verifier<C> {
     ///
     /// A token may cause a fetch only if all else about it looks right: an attacker who invents a `kid` has to know
     /// the issuer, the audience and the time as well. Nothing of it is believed here. It can only be refused.
-    fn ask_for(&self, unresolved: &Unresolved<'_>, token: &str) -> NowOrLater<Result<bool, AuthError>> {
+    fn ask_for(&self, unresolved: &Unresolved<'_>, token: &[u8]) -> NowOrLater<Result<bool, AuthError>> {
         let (authority, seen) = match unresolved {
             Unresolved::Tenant(issuer) => return self.core.authorities.ask_for(issuer),
             Unresolved::Key(authority, seen) => (authority, *seen),
         };
         let source = authority.keys.source();
+        if source.is_quiet(seen) {
+            return NowOrLater::ready(Ok(false));
+        }
         if source.is_remote()
             && let Err(refused) = self.look_through(token, authority)
         {
@@ -153,12 +160,24 @@ impl<C: ClaimsType> Verifier<C> {
     }
 
     #[cold]
-    fn look_through(&self, token: &str, authority: &ReadyAuthority) -> Result<(), AuthError> {
-        let payload = decode_payload(Compact::split(token, &self.core.limits)?.payload)?;
-        let text = self.text_of(&payload)?;
-        let registered_claims =
-            jose::skim(text, &authority.policy.required).map_err(|_| Reason::MalformedToken)?;
-        authority.policy.check_claims(&registered_claims, self.core.clock.now()).map(drop)
+    fn look_through(&self, token: &[u8], authority: &ReadyAuthority) -> Result<(), AuthError> {
+        let mut scratch = Scratch::default();
+        let payload = decode(Compact::split(token, &self.core.limits)?.payload, &mut scratch)?;
+        self.check_claims(payload, authority, self.core.clock.now())
+    }
+
+    /// What the policy says of a payload whose signature was not checked: it can only be refused.
+    #[cold]
+    fn check_claims(
+        &self,
+        payload: &[u8],
+        authority: &ReadyAuthority,
+        now: UnixTime,
+    ) -> Result<(), AuthError> {
+        let text = self.text_of(payload)?;
+        let mut notes = RegisteredClaims::new(&authority.policy.required);
+        jose::skim(text, self.core.limits.claims, &mut notes).map_err(|_| Reason::MalformedToken)?;
+        authority.policy.check_claims(&notes, now).map(drop)
     }
 
     fn with_checks(&self, jwt: Jwt<C>, authority: &ReadyAuthority) -> NowOrLater<Result<Jwt<C>, AuthError>> {
@@ -177,16 +196,29 @@ impl<C: ClaimsType> Verifier<C> {
     }
 
     /// The whole decision but for the user's checks. The order of the steps is part of the defence: nothing is
-    /// decoded before its size is known, no key is touched before the header is good, and no claim is believed
-    /// before the signature.
-    fn with_keys_at_hand(&self, token: &str) -> Result<Progress<'_, C>, AuthError> {
+    /// decoded before its size is known, no key is touched before the header is good, no claim is believed before the
+    /// signature, and what is cheap to refuse is refused before the signature.
+    fn with_keys_at_hand(&self, token: &[u8]) -> Result<Progress<'_, C>, AuthError> {
         let limits = &self.core.limits;
         let compact = Compact::split(token, limits)?;
-        let header_json = decode_header(compact.header, limits)?;
-        let header = Header::read(&header_json, limits)?;
+        if !jose::begins_an_object(compact.header) || !jose::begins_an_object(compact.payload) {
+            return Err(Reason::MalformedToken.into());
+        }
+        // A header that was seen under a good signature has nothing new to say, if no `iss` has to be read first.
+        let authorities = &self.core.authorities;
+        if let Some(only) = authorities.only().filter(|only| !only.policy.issuer.shares_keys()) {
+            let keys = only.keys.load();
+            if let Some(candidates) = keys.recall(compact.header) {
+                let authority = SelectedAuthority::Configured(only);
+                return self.with_candidates(&compact, &candidates, authority, &mut Payload::default());
+            }
+        }
+        let mut scratch = Scratch::default();
+        let header = Header::read(decode(compact.header, &mut scratch)?, limits)?;
         let algorithm = header.alg.ok_or(Reason::AlgorithmNotAllowed)?;
-        let (authority, payload, issuer) = match self.choose_authority(compact.payload)? {
-            Choice::Authority { authority, payload, issuer } => (authority, payload, issuer),
+        let mut payload = Payload::default();
+        let (authority, issuer) = match self.choose_authority(&compact, &mut payload)? {
+            Choice::Authority { authority, issuer } => (authority, issuer),
             Choice::NotAtHand(issuer) => return Ok(Progress::Unresolved(Unresolved::Tenant(issuer))),
         };
         authority.policy.check_typ(header.typ.as_deref())?;
@@ -209,52 +241,68 @@ impl<C: ClaimsType> Verifier<C> {
             }
             Err(NoKey::Ambiguous) => return Err(Reason::UnknownKey.into()),
         };
+        let progress = self.with_candidates(&compact, &candidates, authority, &mut payload)?;
+        if owner.is_none() {
+            keys.remember(compact.header, &candidates);
+        }
+        Ok(progress)
+    }
+
+    /// The signature and the claims, when the keys are known that the token may have been signed with.
+    fn with_candidates<'v>(
+        &self,
+        compact: &Compact<'_>,
+        candidates: &Candidates<'_>,
+        authority: SelectedAuthority<'v>,
+        payload: &mut Payload,
+    ) -> Result<Progress<'v, C>, AuthError> {
         if !candidates.iter().any(|key| key.fits(compact.signature)) {
             return Err(Reason::BadSignature.into());
         }
-        let signature = jose::decode(compact.signature).ok_or(Reason::MalformedToken)?;
-        let message = compact.signing_input.as_bytes();
-        if !candidates.iter().any(|key| key.verify(message, &signature)) {
+        let now = self.core.clock.now();
+        // Hashing costs less than a look.
+        let is_expensive = candidates.iter().any(|key| !key.is_symmetric());
+        if is_expensive && compact.payload.len() <= LOOKED_AT_EARLY {
+            let payload = payload.decoded(compact)?;
+            if authority.glance.doubts(payload, &authority.policy, now) {
+                self.check_claims(payload, &authority, now)?;
+            }
+        }
+        let mut scratch = Scratch::default();
+        let signature = decode(compact.signature, &mut scratch)?;
+        if !candidates.iter().any(|key| key.verify(compact.signing_input, signature)) {
             return Err(Reason::BadSignature.into());
         }
-
-        let payload = match payload {
-            Some(payload) => payload,
-            None => decode_payload(compact.payload).map_err(AuthError::after_signature)?,
-        };
         authority.prove();
-        let jwt = self.read_claims(&payload, &authority).map_err(AuthError::after_signature)?;
+        let payload = payload.decoded(compact).map_err(AuthError::after_signature)?;
+        let jwt = self.read_claims(payload, &authority, now).map_err(AuthError::after_signature)?;
         Ok(Progress::Verified(jwt, authority))
     }
 
     /// The authority whose keys count. With several, the unverified `iss` may only choose among those that are trusted;
     /// each then demands it again after the signature.
-    fn choose_authority(&self, payload: &str) -> Result<Choice<'_>, AuthError> {
+    fn choose_authority(
+        &self,
+        compact: &Compact<'_>,
+        payload: &mut Payload,
+    ) -> Result<Choice<'_>, AuthError> {
         let authorities = &self.core.authorities;
         let only = authorities.only();
         if let Some(only) = only.filter(|only| !only.policy.issuer.shares_keys()) {
-            return Ok(Choice::Authority {
-                authority: SelectedAuthority::Configured(only),
-                payload: None,
-                issuer: None,
-            });
+            return Ok(Choice::Authority { authority: SelectedAuthority::Configured(only), issuer: None });
         }
-        let payload = decode_payload(payload)?;
-        let (authority, issuer) = {
-            let text = self.text_of(&payload)?;
-            let registered_claims = jose::skim(text, &[]).map_err(|_| Reason::MalformedToken)?;
-            let issuer = match registered_claims.get(jose::ClaimName::Iss) {
-                ClaimValue::Text(issuer) => issuer.as_ref(),
-                ClaimValue::Absent => return Err(AuthError::new(Reason::MissingClaim).with_claim("iss")),
-                _ => return Err(AuthError::new(Reason::InvalidClaim).with_claim("iss")),
-            };
-            let Some(authority) = authorities.of(issuer) else {
-                return Ok(Choice::NotAtHand(issuer.into()));
-            };
-            let shared = authority.policy.issuer.shares_keys();
-            (authority, shared.then(|| issuer.into()))
+        let refused = |reason| Err(AuthError::new(reason).with_claim("iss"));
+        let issuer = match jose::first_member(payload.decoded(compact)?, "iss") {
+            FirstMember::Text(issuer) => issuer,
+            FirstMember::Absent => return refused(Reason::MissingClaim),
+            FirstMember::Other => return refused(Reason::InvalidClaim),
+            FirstMember::Unreadable => return Err(Reason::MalformedToken.into()),
         };
-        Ok(Choice::Authority { authority, payload: Some(payload), issuer })
+        let Some(authority) = authorities.of(&issuer) else {
+            return Ok(Choice::NotAtHand(issuer.into()));
+        };
+        let shared = authority.policy.issuer.shares_keys();
+        Ok(Choice::Authority { authority, issuer: shared.then(|| issuer.into()) })
     }
 
     fn text_of<'p>(&self, payload: &'p [u8]) -> Result<&'p str, AuthError> {
@@ -265,17 +313,21 @@ impl<C: ClaimsType> Verifier<C> {
         Ok(text)
     }
 
-    fn read_claims(&self, payload: &[u8], authority: &ReadyAuthority) -> Result<Jwt<C>, AuthError> {
+    fn read_claims(
+        &self,
+        payload: &[u8],
+        authority: &ReadyAuthority,
+        now: UnixTime,
+    ) -> Result<Jwt<C>, AuthError> {
         let text = self.text_of(payload)?;
-        let (mut registered_claims, claims) = jose::read_claims::<C>(text, &authority.policy.required)
+        let mut notes = RegisteredClaims::new(&authority.policy.required);
+        let claims = jose::read_claims::<C>(text, self.core.limits.claims, &mut notes)
             .map_err(|jose::Unreadable| Reason::MalformedToken)?;
         // A verdict of the policy says more than "does not fit the type", so it comes first.
-        let now = self.core.clock.now();
-        let exp = authority.policy.check_claims(&registered_claims, now)?;
+        let exp = authority.policy.check_claims(&notes, now)?;
         let claims = claims.map_err(|error| ClaimsMismatch::of(&error).refuse())?;
         let leeway = authority.policy.leeway;
-        let registered =
-            Registered::new(text, &mut registered_claims, &authority.permissions, exp, now, leeway)?;
+        let registered = Registered::new(text, &mut notes, &authority.permissions, exp, now, leeway)?;
         Ok(Jwt::of_verified(claims, registered))
     }
 }
@@ -313,16 +365,32 @@ impl<C> Verifier<C> {
     }
 }
 
-fn decode_header(encoded: &str, limits: &Limits) -> Result<Scratch, AuthError> {
-    // Four characters of base64url are three bytes, so a longer text cannot be a shorter header.
-    if encoded.len() > (limits.header_bytes * 4).div_ceil(3) {
-        return Err(Reason::MalformedToken.into());
-    }
-    jose::decode(encoded).ok_or_else(|| Reason::MalformedToken.into())
+/// Characters of a payload that is looked at before its signature is checked. With a longer one the look would cost as
+/// much as the signature.
+const LOOKED_AT_EARLY: usize = 3072;
+
+/// A payload that is decoded when it is needed first.
+#[derive(Default)]
+struct Payload {
+    scratch: Scratch,
+    length: Option<usize>,
 }
 
-fn decode_payload(encoded: &str) -> Result<Scratch, AuthError> {
-    jose::decode(encoded).ok_or_else(|| Reason::MalformedToken.into())
+impl Payload {
+    fn decoded(&mut self, compact: &Compact<'_>) -> Result<&[u8], AuthError> {
+        match self.length {
+            Some(length) => Ok(self.scratch.decoded(length)),
+            None => {
+                let decoded = decode(compact.payload, &mut self.scratch)?;
+                self.length = Some(decoded.len());
+                Ok(decoded)
+            }
+        }
+    }
+}
+
+fn decode<'s>(encoded: &[u8], scratch: &'s mut Scratch) -> Result<&'s [u8], AuthError> {
+    jose::decode(encoded, scratch).ok_or_else(|| Reason::MalformedToken.into())
 }
 
 // By hand: a derive would ask for `C: Clone`.

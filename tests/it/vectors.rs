@@ -1,7 +1,5 @@
-//! The examples of the standards: other people's keys and signatures.
-//!
-//! Several of them sign plain text. Such a token is no JWT, but it is refused *after* its signature was found good,
-//! which `AuthError::signature_verified` tells.
+//! The examples of the standards: other people's keys and signatures. Those that sign plain text are no JWTs; they are
+//! tried in `src/keys/vectors.rs`.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -15,40 +13,20 @@ use crate::support::verify;
 const JOE: &str =
     "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
 
-/// The payload of RFC 7520 section 4: a sentence about going out of one's door.
-const BILBO: &str = "SXTigJlzIGEgZGFuZ2Vyb3VzIGJ1c2luZXNzLCBGcm9kbywgZ29pbmcgb3V0IHlvdXIgZG9vci4gWW91IHN0ZXAgb250byB0aGUg\
-    cm9hZCwgYW5kIGlmIHlvdSBkb24ndCBrZWVwIHlvdXIgZmVldCwgdGhlcmXigJlzIG5vIGtub3dpbmcgd2hlcmUgeW91IG1pZ2h0IGJlIHN3ZXB0I\
-    G9mZiB0by4";
-
 const A1_KEY: &str = r#"{ "kty": "oct",
     "k": "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow" }"#;
 const A2_KEY: &str = r#"{ "kty": "RSA", "e": "AQAB", "n":
     "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ" }"#;
 const A3_KEY: &str = r#"{ "kty": "EC", "crv": "P-256",
     "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0" }"#;
-#[cfg(feature = "aws-lc-rs")]
-const A4_KEY: &str = r#"{ "kty": "EC", "crv": "P-521",
-    "x": "AekpBQ8ST8a8VcfVOTNl353vSrDCLLJXmPk06wTjxrrjcBpXp5EOnYG_NjFZ6OvLFV1jSfS9tsz4qUxcWceqwQGk",
-    "y": "ADSmRA43Z1DSNx_RvcLI87cdL07l6jQyyBXMoxVg_l2Th-x3S1WDhjDly79ajL4Kkd0AZMaZmh9ubmf63e3kyMj2" }"#;
 /// RFC 7520 figure 3. It names no algorithm: the book signs with RS256 and with PS384.
 const BILBO_RSA: &str = r#"{ "kty": "RSA", "kid": "bilbo.baggins@hobbiton.example", "use": "sig", "e": "AQAB", "n":
     "n4EPtAOCc9AlkeQHPzHStgAbgs7bTZLwUBZdR8_KuKPEHLd4rHVTeT-O-XV2jRojdNhxJWTDvNd7nqQ0VEiZQHz_AJmSCpMaJMRBSFKrKb2wqVwGU_NsYOYL-QtiWN2lbzcEe6XC0dApr5ydQLrHqkHHig3RBordaZ6Aj-oBHqFEHYpPe7Tpe-OfVfHd1E6cS6M1FZcD1NNLYD5lFHpPI9bTwJlsde3uhGqC0ZCuEHg8lhzwOHrtIQbS0FVbb9k3-tVTU4fg_3L_vniUFAKwuCLqKnS2BYwdq_mzSnbLY7h_qixoR7jig3__kRhuaxwUkRz5iaiQkqgc5gHdrNP5zw" }"#;
-#[cfg(feature = "aws-lc-rs")]
-const BILBO_EC: &str = r#"{ "kty": "EC", "kid": "bilbo.baggins@hobbiton.example", "use": "sig", "crv": "P-521",
-    "x": "AHKZLLOsCOzz5cY97ewNUajB957y-C-U88c3v13nmGZx6sYl_oJXu9A5RkTKqjqvjyekWF-7ytDyRXYgCF5cj0Kt",
-    "y": "AdymlHvOiLxXkEhayXQnNCvDX4h9htZaCJN34kfmC6pV5OhQHiraVySsUdaQkAgDPrwQrJmbnX9cwlGfP-HqHZR1" }"#;
-const BILBO_SECRET: &str = r#"{ "kty": "oct", "kid": "018c0ae5-4d9b-471b-bfd6-eef314bc7037", "use": "sig",
-    "alg": "HS256", "k": "hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg" }"#;
 const ED25519_KEY: &str =
     r#"{ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }"#;
 
 const A2_SIGNATURE: &str = "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
 const BILBO_RS256: &str = "MRjdkly7_-oTPTS3AXP41iQIGKa80A0ZmTuV5MEaHoxnW2e5CZ5NlKtainoFmKZopdHM1O2U4mwzJdQx996ivp83xuglII7PNDi84wnB-BDkoBwA78185hX-Es4JIwmDLJK3lfWRa-XtL0RnltuYv746iYTh_qHRD68BNt1uSNCrUCTJDt5aAE6x8wW1Kt9eRo4QPocSadnHXFxnt8Is9UzpERV0ePPQdLuW3IS_de3xyIrDaLGdjluPxUAhb6L2aXic1U12podGU0KLUQSE_oI-ZnmKJ3F4uOZDnd6QZWJushZ41Axf_fcIe8u9ipH84ogoree7vjbU5y18kDquDg";
-const BILBO_PS384: &str = "cu22eBqkYDKgIlTpzDXGvaFfz6WGoz7fUDcfT0kkOy42miAh2qyBzk1xEsnk2IpN6-tPid6VrklHkqsGqDqHCdP6O8TTB5dDDItllVo6_1OLPpcbUrhiUSMxbbXUvdvWXzg-UD8biiReQFlfz28zGWVsdiNAUf8ZnyPEgVFn442ZdNqiVJRmBqrYRXe8P_ijQ7p8Vdz0TTrxUeT3lm8d9shnr2lfJT8ImUjvAA2Xez2Mlp8cBE5awDzT0qI0n6uiP1aCN_2_jLAeQTlqRHtfa64QQSUmFAAjVKPbByi7xho0uTOcbH510a6GYmJUAfmWjwZ6oD4ifKo8DYM-X72Eaw";
-#[cfg(feature = "aws-lc-rs")]
-const A4_SIGNATURE: &str = "AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_7XdtAG8GaSwFKdCAPZgoXD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn";
-#[cfg(feature = "aws-lc-rs")]
-const BILBO_ES512: &str = "AE_R_YZCChjn4791jSQCrdPZCNYqHXCTZH0-JZGYNlaAjP2kqaluUIIUnC9qvbu9Plon7KRTzoNEuT4Va2cmL1eJAQy3mtPBu_u_sDDyYjnAMDxXPn7XrT0lw-kvAD890jl8e2puQens_IEKBpHABlsbEPX6sFY8OcGDqoRuBomu9xQ2";
 
 /// A verifier for one JWK with one algorithm, some minutes before RFC 7515's `exp`.
 fn verifier(jwk: &str, algorithm: Algorithm) -> Verifier<Claims> {
@@ -80,7 +58,8 @@ fn assert_that_any_flipped_bit_is_noticed(verifier: &Verifier<Claims>, token: &s
     };
     for (byte, bit) in places(payload) {
         let forged = format!("{header}.{}.{signature}", with_flipped_bit(payload, byte, bit));
-        assert_bad_signature(&refused(verifier, &forged));
+        // What is no claims set any more is refused without a look at the signature.
+        assert!(!refused(verifier, &forged).signature_verified());
     }
     for (byte, bit) in places(signature) {
         let forged = format!("{header}.{payload}.{}", with_flipped_bit(signature, byte, bit));
@@ -98,14 +77,6 @@ fn assert_verifies_as_joes(jwk: &str, algorithm: Algorithm, token: &str) {
     assert_eq!(Jwt::principal(&jwt).issuer(), Some("joe"));
     assert_eq!(jwt.exp, Some(UnixTime::from_secs(1_300_819_380)));
     assert_eq!(jwt.other["http://example.com/is_root"], true);
-    assert_that_any_flipped_bit_is_noticed(&verifier, token);
-}
-
-/// For a payload that is no claims set.
-fn assert_only_the_payload_is_refused(jwk: &str, algorithm: Algorithm, token: &str) {
-    let verifier = verifier(jwk, algorithm);
-    let error = refused(&verifier, token);
-    assert_eq!((error.reason(), error.signature_verified()), (Reason::MalformedToken, true), "{algorithm}");
     assert_that_any_flipped_bit_is_noticed(&verifier, token);
 }
 
@@ -134,54 +105,7 @@ fn the_examples_of_rfc_7515_have_expired_since() {
     let token = format!("eyJhbGciOiJSUzI1NiJ9.{JOE}.{A2_SIGNATURE}");
     let authority = Authority::keys(KeySet::from_jwk(A2_KEY).unwrap()).issuer("joe").any_audience();
     let error = refused(&Verifier::new(authority).unwrap(), &token);
-    assert_eq!((error.reason(), error.signature_verified()), (Reason::Expired, true));
-}
-
-#[cfg(feature = "aws-lc-rs")]
-#[test]
-fn rfc_7515_a4_is_es512() {
-    let token = format!("eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA.{A4_SIGNATURE}");
-    assert_only_the_payload_is_refused(A4_KEY, Algorithm::ES512, &token);
-}
-
-#[test]
-fn rfc_7520_4_1_is_rs256() {
-    let header = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhhbXBsZSJ9";
-    let token = format!("{header}.{BILBO}.{BILBO_RS256}");
-    assert_only_the_payload_is_refused(BILBO_RSA, Algorithm::RS256, &token);
-}
-
-#[test]
-fn rfc_7520_4_2_is_ps384() {
-    let header = "eyJhbGciOiJQUzM4NCIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhhbXBsZSJ9";
-    let token = format!("{header}.{BILBO}.{BILBO_PS384}");
-    assert_only_the_payload_is_refused(BILBO_RSA, Algorithm::PS384, &token);
-    // The same key, which names no algorithm, is for RS256 unless the authority says otherwise.
-    let error = refused(&verifier(BILBO_RSA, Algorithm::RS256), &token);
-    assert_eq!((error.reason(), error.signature_verified()), (Reason::AlgorithmNotAllowed, false));
-}
-
-#[cfg(feature = "aws-lc-rs")]
-#[test]
-fn rfc_7520_4_3_is_es512() {
-    let header = "eyJhbGciOiJFUzUxMiIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhhbXBsZSJ9";
-    let token = format!("{header}.{BILBO}.{BILBO_ES512}");
-    assert_only_the_payload_is_refused(BILBO_EC, Algorithm::ES512, &token);
-}
-
-#[test]
-fn rfc_7520_4_4_is_hs256() {
-    let header = "eyJhbGciOiJIUzI1NiIsImtpZCI6IjAxOGMwYWU1LTRkOWItNDcxYi1iZmQ2LWVlZjMxNGJjNzAzNyJ9";
-    let token = format!("{header}.{BILBO}.s0h6KThzkfBBBkLspW1h84VsJZFTsPPqMDA7g1Md7p0");
-    assert_only_the_payload_is_refused(BILBO_SECRET, Algorithm::HS256, &token);
-}
-
-#[test]
-fn rfc_8037_a4_is_eddsa_by_either_name_of_the_policy() {
-    let signature = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
-    let token = format!("eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.{signature}");
-    assert_only_the_payload_is_refused(ED25519_KEY, Algorithm::EdDSA, &token);
-    assert_only_the_payload_is_refused(ED25519_KEY, Algorithm::Ed25519, &token);
+    assert_eq!((error.reason(), error.signature_verified()), (Reason::Expired, false));
 }
 
 #[test]
@@ -198,8 +122,8 @@ fn a_signature_of_one_example_is_none_of_another() {
     // The keys differ, the payload is the same.
     let token = format!("eyJhbGciOiJSUzI1NiJ9.{JOE}.{BILBO_RS256}");
     assert_bad_signature(&refused(&verifier(A2_KEY, Algorithm::RS256), &token));
-    // The bytes of a good PS384 signature under the header of RS256.
-    let header = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhhbXBsZSJ9";
-    let token = format!("{header}.{BILBO}.{BILBO_PS384}");
-    assert_bad_signature(&refused(&verifier(BILBO_RSA, Algorithm::RS256), &token));
+    // The key names no algorithm, and is for RS256 unless the authority says otherwise.
+    let header = "eyJhbGciOiJQUzM4NCIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhhbXBsZSJ9";
+    let error = refused(&verifier(BILBO_RSA, Algorithm::RS256), &format!("{header}.{JOE}.{BILBO_RS256}"));
+    assert_eq!((error.reason(), error.signature_verified()), (Reason::AlgorithmNotAllowed, false));
 }

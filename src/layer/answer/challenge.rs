@@ -1,6 +1,7 @@
 //! The `WWW-Authenticate` values of one layer (RFC 6750 section 3), made once but for those that name a scope.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use http::HeaderValue;
 
@@ -34,20 +35,13 @@ impl Challenges {
     }
 
     fn with_quotable(realm: &str) -> Self {
-        let plain = format!("Bearer realm=\"{realm}\"");
-        let with_code = |reason: Reason| match reason.challenge() {
-            Challenge::Error(code) => {
-                value(&format!("{plain}, error=\"{code}\", error_description=\"{}\"", reason.public_text()))
-            }
-            Challenge::Plain | Challenge::None => value(&plain),
-        };
-        Self {
-            plain: value(&plain),
-            invalid_token: with_code(Reason::BadSignature),
-            invalid_request: with_code(Reason::MalformedRequest),
-            insufficient_scope: with_code(Reason::InsufficientScope),
-            insufficient_user_authentication: with_code(Reason::InsufficientUserAuthentication),
-        }
+        Self::of_values(texts(realm).map(|text| value(&text)))
+    }
+
+    fn of_values(values: [HeaderValue; 5]) -> Self {
+        let [plain, invalid_token, invalid_request, insufficient_scope, insufficient_user_authentication] =
+            values;
+        Self { plain, invalid_token, invalid_request, insufficient_scope, insufficient_user_authentication }
     }
 
     /// The challenge for this reason, if one belongs to it, with what would help.
@@ -69,8 +63,28 @@ impl Challenges {
 
 impl Default for Challenges {
     fn default() -> Self {
-        Self::with_quotable(DEFAULT_REALM)
+        // Of constants, so that copies of the usual challenges count no references.
+        static TEXTS: LazyLock<[String; 5]> = LazyLock::new(|| texts(DEFAULT_REALM));
+        Self::of_values(TEXTS.each_ref().map(|text| HeaderValue::from_static(text)))
     }
+}
+
+/// The challenges of a quotable realm, in the order of the fields of [`Challenges`].
+fn texts(realm: &str) -> [String; 5] {
+    let plain = format!("Bearer realm=\"{realm}\"");
+    let with_code = |reason: Reason| match reason.challenge() {
+        Challenge::Error(code) => {
+            format!("{plain}, error=\"{code}\", error_description=\"{}\"", reason.public_text())
+        }
+        Challenge::Plain | Challenge::None => plain.clone(),
+    };
+    [
+        plain.clone(),
+        with_code(Reason::BadSignature),
+        with_code(Reason::MalformedRequest),
+        with_code(Reason::InsufficientScope),
+        with_code(Reason::InsufficientUserAuthentication),
+    ]
 }
 
 fn with_params(challenge: &HeaderValue, params: &ChallengeParams) -> HeaderValue {

@@ -1,32 +1,55 @@
 //! The token of the `Authorization` header (RFC 6750 section 2.1, RFC 9110 section 11.6.2).
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 
 use crate::error::Reason;
 
 /// Finds the bearer token; `None` if the request carries no bearer credential.
 ///
+/// Its alphabet is not judged here: whoever decodes the token does that, and reads each byte once.
+///
 /// # Errors
-/// `malformed_request` for a second header, a list of credentials, or a token outside the grammar.
-pub(super) fn token(headers: &HeaderMap) -> Result<Option<&str>, Reason> {
+/// `malformed_request` for a second header, a list of credentials, or no token behind the scheme.
+pub(super) fn token(headers: &HeaderMap) -> Result<Option<&[u8]>, Reason> {
     let mut lines = headers.get_all(AUTHORIZATION).iter();
     let Some(line) = lines.next() else { return Ok(None) };
     if lines.next().is_some() {
         return Err(Reason::MalformedRequest);
     }
-    let value = line.to_str().map_err(|_| Reason::MalformedRequest)?;
-    let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
-    if scheme.is_empty() || !scheme.bytes().all(is_token_char) {
+    match line.as_bytes().split_at_checked(BEARER.len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(BEARER) => one_credential(rest).map(Some),
+        _ => other_scheme(line),
+    }
+}
+
+const BEARER: &[u8] = b"Bearer ";
+
+/// How far a credential is searched for a second one. Two that a proxy joined are shorter, and garbage is refused all
+/// the same.
+const SEARCHED: usize = 4096;
+
+/// `1*SP` was begun. No space and no comma stands in a credential, so a joined list never passes.
+fn one_credential(rest: &[u8]) -> Result<&[u8], Reason> {
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    let token = rest.get(spaces..).unwrap_or_default();
+    let start = token.get(..SEARCHED).unwrap_or(token);
+    if token.is_empty() || memchr::memchr2(b' ', b',', start).is_some() {
         return Err(Reason::MalformedRequest);
     }
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        // Another scheme may have a list of parameters, but not a bearer credential behind it.
-        let hidden = rest.split(',').skip(1).any(starts_with_bearer);
-        return if hidden { Err(Reason::MalformedRequest) } else { Ok(None) };
+    Ok(token)
+}
+
+#[cold]
+fn other_scheme(line: &HeaderValue) -> Result<Option<&[u8]>, Reason> {
+    let value = line.to_str().map_err(|_| Reason::MalformedRequest)?;
+    let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
+    if scheme.is_empty() || !scheme.bytes().all(is_token_char) || scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Reason::MalformedRequest);
     }
-    let token = rest.trim_start_matches(' ');
-    if is_token68(token) { Ok(Some(token)) } else { Err(Reason::MalformedRequest) }
+    // Another scheme may have a list of parameters, but not a bearer credential behind it.
+    let hidden = rest.split(',').skip(1).any(starts_with_bearer);
+    if hidden { Err(Reason::MalformedRequest) } else { Ok(None) }
 }
 
 /// Takes the bearer credential out; a credential of another scheme is not ours.
@@ -73,8 +96,6 @@ pub(super) const fn is_token_char(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn of(lines: &[&[u8]]) -> Result<Option<String>, Reason> {
@@ -82,7 +103,7 @@ mod tests {
         for line in lines {
             headers.append(AUTHORIZATION, HeaderValue::from_bytes(line).unwrap());
         }
-        token(&headers).map(|token| token.map(str::to_owned))
+        token(&headers).map(|token| token.map(|token| String::from_utf8_lossy(token).into_owned()))
     }
 
     #[test]
@@ -109,17 +130,12 @@ mod tests {
             b"Bearer ",
             b"Bearer  ",
             b"Bearer\ta.b.c",
-            b"Bearer \ta.b.c",
             b"Bearer a.b.c d",
             b"Bearer a.b.c, Bearer d.e.f",
             b"Bearer a.b.c,Bearer d.e.f",
             b"Bearer a.b.c,",
             b"Basic dXNlcjpwYXNz, Bearer a.b.c",
             b"Basic dXNlcjpwYXNz,bearer a.b.c",
-            b"Bearer =",
-            b"Bearer a=b",
-            b"Bearer \"a.b.c\"",
-            b"Bearer a\xffb",
             b"",
             b" Bearer a.b.c",
             b"Bearer: a.b.c",

@@ -52,7 +52,7 @@ impl CookieSource {
             set_cookie: Some(self.clear.clone()),
         })?;
         let clear_cookie = Some(self.clear.clone());
-        Ok(Some(Credential { token: Cow::Borrowed(token), clear_cookie, elsewhere: true }))
+        Ok(Some(Credential { token: Cow::Borrowed(token.as_bytes()), clear_cookie, elsewhere: true }))
     }
 
     /// # Errors

@@ -142,16 +142,16 @@ impl TokenSource {
     }
 
     fn find<'r>(&self, request: &RequestHead<'r>) -> Result<Option<Credential<'r>>, Refused> {
+        let owned = |token: String| Cow::Owned(token.into_bytes());
         let token = match &self.0 {
             Kind::Bearer => authorization::token(request.headers)?.map(Cow::Borrowed),
-            Kind::Header { name, prefix } => {
-                header::token(request.headers, name, prefix.as_deref())?.map(Cow::Borrowed)
-            }
+            Kind::Header { name, prefix } => header::token(request.headers, name, prefix.as_deref())?
+                .map(|token| Cow::Borrowed(token.as_bytes())),
             #[cfg(feature = "cookie")]
             Kind::Cookie(cookie) => return cookie.find(request),
-            Kind::Query(name) => query::token(request.uri, name)?.map(Cow::Owned),
-            Kind::WebSocket(prefix) => websocket::token(request, prefix)?.map(Cow::Owned),
-            Kind::Own(find) => find(request)?.map(Cow::Owned),
+            Kind::Query(name) => query::token(request.uri, name)?.map(owned),
+            Kind::WebSocket(prefix) => websocket::token(request, prefix)?.map(owned),
+            Kind::Own(find) => find(request)?.map(owned),
         };
         Ok(token.map(|token| Credential {
             token,

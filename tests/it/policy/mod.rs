@@ -4,6 +4,7 @@ mod audience;
 mod authorities;
 mod checks;
 mod config;
+mod early;
 mod errors;
 mod explain;
 mod kinds;

@@ -256,7 +256,8 @@ impl Play {
                 let claims = json!({ "aud": "other", "iat": 1, "exp": Self::later() });
                 let refused = self.verifier.verify(&self.world.provider.sign(claims)).now();
                 let refused = refused.expect("a token that no key makes good waits for none").unwrap_err();
-                assert_eq!(refused.reason(), Reason::WrongAudience);
+                // Between two fetches an unknown key is refused without a look at the claims.
+                assert!(matches!(refused.reason(), Reason::WrongAudience | Reason::UnknownKey), "{refused}");
                 return;
             }
         };

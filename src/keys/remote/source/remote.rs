@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 
-use super::shared::{Inner, Settings, kids};
+use super::shared::{Inner, Settings, kids, millis};
 use crate::keys::remote::health::KeyHealth;
 use crate::keys::remote::persisted::{PersistedKeys, STORE_TIME};
 use crate::keys::remote::state::{Need, State};
@@ -30,6 +30,8 @@ impl Remote {
             snapshot: ArcSwap::from_pointee((0, KeySet::default())),
             restored: AtomicU64::new(u64::MAX),
             unusable_from: AtomicU64::new(u64::MAX),
+            quiet_until: AtomicU64::new(0),
+            told_quiet: AtomicU64::new(0),
             state: Mutex::new(State::new(settings.bounds.clone())),
             jwks_uri: Mutex::new(None),
             last_error: Mutex::new(None),
@@ -71,6 +73,16 @@ impl KeySource for Remote {
         self.ask(seen, self.0.settings.wait)
     }
 
+    fn is_quiet(&self, seen: Generation) -> bool {
+        let inner = &self.0;
+        let quiet =
+            millis(inner.now()) < inner.quiet_until.load(Ordering::Relaxed) && self.generation() == seen;
+        if quiet {
+            inner.told_quiet.fetch_add(1, Ordering::Relaxed);
+        }
+        quiet
+    }
+
     fn warm(&self) -> NowOrLater<Result<(), Unavailable>> {
         let seen = self.generation();
         if !self.0.snapshot.load().1.is_empty() {
@@ -108,7 +120,7 @@ impl KeySource for Remote {
             store_error: inner.settings.kept.as_ref().and_then(PersistedKeys::error),
             next_refresh: state.next_refresh().map(|at| at.saturating_sub(now)),
             failures: state.failures(),
-            suppressed_refetches: state.suppressed(),
+            suppressed_refetches: state.suppressed() + inner.told_quiet.load(Ordering::Relaxed),
             attempts: inner.attempts.borrow().0,
         })
     }
@@ -136,8 +148,12 @@ impl Remote {
             return NowOrLater::ready(Err(Unavailable)); // nobody looked, so nobody knows
         }
         if !driven || begins > now + patience {
-            let last_was_good = attempts.borrow().1;
-            return NowOrLater::ready(if empty || !last_was_good { Err(Unavailable) } else { Ok(false) });
+            if empty || !attempts.borrow().1 {
+                return NowOrLater::ready(Err(Unavailable));
+            }
+            // This demand is noted, so those that come next need not be.
+            inner.quiet_until.store(millis(begins.saturating_sub(patience)), Ordering::Relaxed);
+            return NowOrLater::ready(Ok(false));
         }
         NowOrLater::later(async move {
             let inner = &waiter.0;

@@ -42,6 +42,11 @@ pub(in crate::keys::remote) struct Inner {
     pub(super) restored: AtomicU64,
     /// The milliseconds since the start at which the keys are too old, for those who read without a lock.
     pub(super) unusable_from: AtomicU64,
+    /// The milliseconds since the start until which asking for an unknown `kid` brings nothing, for those who ask
+    /// without a lock.
+    pub(super) quiet_until: AtomicU64,
+    /// How often that was told.
+    pub(super) told_quiet: AtomicU64,
     /// Locked while the snapshot is replaced, so that both tell of the same set.
     pub(super) state: Mutex<State>,
     /// What discovery said, and when; forgotten when a fetch fails.
@@ -110,6 +115,7 @@ impl Inner {
                 self.state().failed(self.now(), retry_after, spread());
             }
         }
+        self.quiet_until.store(0, Ordering::Relaxed);
         self.attempts.send_modify(|(count, last_was_good)| {
             *count += 1;
             *last_was_good = good;
