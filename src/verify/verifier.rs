@@ -372,20 +372,17 @@ const LOOKED_AT_EARLY: usize = 3072;
 /// A payload that is decoded when it is needed first.
 #[derive(Default)]
 struct Payload {
-    scratch: Scratch,
-    length: Option<usize>,
+    scratch: Option<Scratch>,
+    length: usize,
 }
 
 impl Payload {
     fn decoded(&mut self, compact: &Compact<'_>) -> Result<&[u8], AuthError> {
-        match self.length {
-            Some(length) => Ok(self.scratch.decoded(length)),
-            None => {
-                let decoded = decode(compact.payload, &mut self.scratch)?;
-                self.length = Some(decoded.len());
-                Ok(decoded)
-            }
+        if self.scratch.is_none() {
+            let scratch = self.scratch.insert(Scratch::default());
+            self.length = decode(compact.payload, scratch)?.len();
         }
+        Ok(self.scratch.as_ref().map(|scratch| scratch.decoded(self.length)).unwrap_or_default())
     }
 }
 

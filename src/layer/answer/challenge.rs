@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use http::HeaderValue;
+use http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue};
 
 use crate::error::{Challenge, ChallengeParams, ConfigError, Reason};
 
@@ -13,11 +14,31 @@ const DEFAULT_REALM: &str = "api";
 /// The challenges that a layer answers with. Making them in advance keeps a refusal free of formatting.
 #[derive(Clone, Debug)]
 pub(crate) struct Challenges {
-    plain: HeaderValue,
-    invalid_token: HeaderValue,
-    invalid_request: HeaderValue,
-    insufficient_scope: HeaderValue,
-    insufficient_user_authentication: HeaderValue,
+    plain: Ready,
+    invalid_token: Ready,
+    invalid_request: Ready,
+    insufficient_scope: Ready,
+    insufficient_user_authentication: Ready,
+}
+
+/// A challenge, and the headers of the usual answer with it: a copy costs less than putting them together.
+#[derive(Clone, Debug)]
+struct Ready {
+    challenge: HeaderValue,
+    headers: HeaderMap,
+}
+
+impl Ready {
+    fn new(challenge: HeaderValue) -> Self {
+        let mut headers = no_store();
+        headers.insert(WWW_AUTHENTICATE, challenge.clone());
+        Self { challenge, headers }
+    }
+}
+
+/// The headers of an answer without a challenge.
+fn no_store() -> HeaderMap {
+    HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_static("no-store"))])
 }
 
 impl Challenges {
@@ -40,24 +61,40 @@ impl Challenges {
 
     fn of_values(values: [HeaderValue; 5]) -> Self {
         let [plain, invalid_token, invalid_request, insufficient_scope, insufficient_user_authentication] =
-            values;
+            values.map(Ready::new);
         Self { plain, invalid_token, invalid_request, insufficient_scope, insufficient_user_authentication }
     }
 
     /// The challenge for this reason, if one belongs to it, with what would help.
     pub(crate) fn of(&self, reason: Reason, params: Option<&ChallengeParams>) -> Option<HeaderValue> {
-        let ready = match reason.challenge() {
-            Challenge::None => return None,
-            Challenge::Plain => &self.plain,
-            Challenge::Error("invalid_request") => &self.invalid_request,
-            Challenge::Error("insufficient_scope") => &self.insufficient_scope,
-            Challenge::Error("insufficient_user_authentication") => &self.insufficient_user_authentication,
-            Challenge::Error(_) => &self.invalid_token,
-        };
+        let challenge = &self.ready(reason)?.challenge;
         Some(match params {
-            None => ready.clone(),
-            Some(params) => with_params(ready, params),
+            None => challenge.clone(),
+            Some(params) => with_params(challenge, params),
         })
+    }
+
+    /// The headers of an answer in HTTP: the challenge, and that nobody stores it.
+    pub(crate) fn headers(&self, reason: Reason, params: Option<&ChallengeParams>) -> HeaderMap {
+        let Some(ready) = self.ready(reason) else { return no_store() };
+        let mut headers = ready.headers.clone();
+        if let Some(params) = params {
+            headers.insert(WWW_AUTHENTICATE, with_params(&ready.challenge, params));
+        }
+        headers
+    }
+
+    fn ready(&self, reason: Reason) -> Option<&Ready> {
+        match reason.challenge() {
+            Challenge::None => None,
+            Challenge::Plain => Some(&self.plain),
+            Challenge::Error("invalid_request") => Some(&self.invalid_request),
+            Challenge::Error("insufficient_scope") => Some(&self.insufficient_scope),
+            Challenge::Error("insufficient_user_authentication") => {
+                Some(&self.insufficient_user_authentication)
+            }
+            Challenge::Error(_) => Some(&self.invalid_token),
+        }
     }
 }
 

@@ -77,12 +77,9 @@ impl Answers {
     pub(crate) fn http<B>(&self, error: &AuthError, body: B) -> Response<B> {
         let mut response = Response::new(body);
         *response.status_mut() = error.reason().status();
-        let headers = response.headers_mut();
-        headers.reserve(3);
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        self.add_challenge(headers, error);
+        *response.headers_mut() = self.challenges.headers(error.reason(), error.params());
         if error.is_transient() {
-            headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+            response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
         }
         response
     }

@@ -27,7 +27,7 @@ const BEARER: &[u8] = b"Bearer ";
 
 /// How far a credential is searched for a second one. Two that a proxy joined are shorter, and garbage is refused all
 /// the same.
-const SEARCHED: usize = 4096;
+const SEARCHED: usize = 2048;
 
 /// `1*SP` was begun. No space and no comma stands in a credential, so a joined list never passes.
 fn one_credential(rest: &[u8]) -> Result<&[u8], Reason> {
