@@ -308,7 +308,9 @@ pub use store::{MemoryRefreshStore, RefreshRecord, RefreshStore, Session};
 pub use test_util::{ProviderFault, TestProvider};
 #[cfg(feature = "test-util")]
 pub use test_util::{TestClock, TestIssuer};
-pub use verify::{Authority, ClaimsType, Explanation, Jwt, Principal, Tenants, Verifier, VerifierBuilder};
+pub use verify::{
+    Authority, ClaimsType, Explanation, Jwt, Principal, Tenants, TokenCache, Verifier, VerifierBuilder,
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

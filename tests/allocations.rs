@@ -18,7 +18,8 @@ use serde::Deserialize;
 use serde_json::json;
 use tower::{Layer, Service};
 use tower_jwt_auth::{
-    Algorithm, Auto, Jwt, JwtAuth, JwtAuthLayer, Principal, ResponseFuture, TestClock, TestIssuer, Verifier,
+    Algorithm, Auto, Jwt, JwtAuth, JwtAuthLayer, Principal, ResponseFuture, TestClock, TestIssuer,
+    TokenCache, Verifier,
 };
 
 /// Claims without strings, so that nothing of what is counted is theirs.
@@ -122,6 +123,14 @@ fn allocations_and_sizes_stay_within_their_bounds() {
     let accepted = count(&mut service, || with_token(&nested), 200);
     println!("accepted, with nested claims that nobody reads: {accepted}");
     assert!(accepted <= LAYER + SIGNATURE_CHECK + 1, "{accepted}");
+
+    // A token that was seen before costs what puts it into the request.
+    let builder = Verifier::<Numbers>::builder().authority(issuer.authority()).clock(clock.clone());
+    let verifier = builder.cache(TokenCache::new()).build().unwrap();
+    let mut caching = JwtAuthLayer::new(verifier).layer(Keep);
+    let cached = count(&mut caching, || with_token(&good), 200);
+    println!("accepted, cached: {cached}");
+    assert!(cached <= 3 + u64::from(cfg!(not(feature = "aws-lc-rs"))), "{cached}");
 
     let grpc = |mut request: Request<()>| {
         *request.method_mut() = Method::POST;

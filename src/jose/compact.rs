@@ -6,6 +6,8 @@ use crate::jose::Limits;
 /// A token cut at its dots; nothing is decoded yet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Compact<'t> {
+    /// All of it.
+    pub(crate) token: &'t [u8],
     pub(crate) header: &'t [u8],
     pub(crate) payload: &'t [u8],
     pub(crate) signature: &'t [u8],
@@ -41,7 +43,7 @@ impl<'t> Compact<'t> {
         {
             return Err(Reason::MalformedToken);
         }
-        Ok(Self { header, payload, signature, signing_input })
+        Ok(Self { token, header, payload, signature, signing_input })
     }
 }
 

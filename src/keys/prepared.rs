@@ -85,6 +85,11 @@ pub(crate) struct Candidates<'s> {
 }
 
 impl<'s> Candidates<'s> {
+    /// Of the set that they are in.
+    pub(crate) fn generation(&self) -> Generation {
+        self.set.generation
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'s PreparedKey> {
         let keys = &self.set.keys;
         self.positions.iter().filter_map(|position| keys.get(*position)).map(|entry| &entry.key)

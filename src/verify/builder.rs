@@ -10,6 +10,8 @@ use super::authority::Authority;
 use super::claims_type::ClaimsType;
 use super::ready_authority::BuildContext;
 use super::tenants::{KnownTenants, Tenants};
+use super::token_cache::TokenCache;
+use super::verified_tokens::VerifiedTokens;
 use super::verifier::{Core, Verifier};
 use crate::crypto::Backend;
 use crate::error::{ConfigError, ConfigProblemKind, Problems};
@@ -36,6 +38,7 @@ pub struct VerifierBuilder<C = Claims> {
     limits: Limits,
     backend: Option<Backend>,
     check_deadline: Duration,
+    cache: Option<TokenCache>,
     claims: PhantomData<fn() -> C>,
 }
 
@@ -50,6 +53,7 @@ impl<C: ClaimsType> VerifierBuilder<C> {
             limits: Limits::default(),
             backend: None,
             check_deadline: Duration::from_millis(500),
+            cache: None,
             claims: PhantomData,
         }
     }
@@ -87,6 +91,13 @@ impl<C: ClaimsType> VerifierBuilder<C> {
     /// Overrules the choice of backend.
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = Some(backend);
+        self
+    }
+
+    /// Keeps tokens that were found good, so that they cost no signature when they come again. Off by default: see
+    /// [`TokenCache`] for what it changes.
+    pub fn cache(mut self, cache: TokenCache) -> Self {
+        self.cache = Some(cache);
         self
     }
 
@@ -159,13 +170,11 @@ impl<C: ClaimsType> VerifierBuilder<C> {
                 problems.take(authorities.add(authority));
             }
         }
+        let tokens = problems.take(self.cache.map(VerifiedTokens::new).transpose()).flatten();
         problems.into_result()?;
-        Ok(Verifier::new_of(Core {
-            authorities,
-            clock: self.clock,
-            limits: self.limits,
-            check_deadline: self.check_deadline,
-        }))
+        let core =
+            Core { authorities, clock: self.clock, limits: self.limits, check_deadline: self.check_deadline };
+        Ok(Verifier::new_of(core, tokens))
     }
 }
 
@@ -176,6 +185,7 @@ impl<C> fmt::Debug for VerifierBuilder<C> {
             .field("tenants", &self.tenants)
             .field("limits", &self.limits)
             .field("backend", &self.backend)
+            .field("cache", &self.cache)
             .finish_non_exhaustive()
     }
 }

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use super::principal::{Principal, Registered, Verified};
 use crate::error::{AuthError, Reason};
 use crate::jose::Claims;
-use crate::runtime::trace;
+use crate::runtime::{UnixTime, trace};
 
 /// The claims of a token that a verifier found good. It derefs to your claims type.
 ///
@@ -34,7 +34,11 @@ use crate::runtime::trace;
 ///     format!("hello {}", user.name)
 /// }
 /// ```
-pub struct Jwt<C = Claims>(Arc<Token<C>>);
+pub struct Jwt<C = Claims> {
+    token: Arc<Token<C>>,
+    /// The token may have been found good before, and judged by the clock again.
+    verified_at: UnixTime,
+}
 
 struct Token<C> {
     claims: C,
@@ -52,8 +56,23 @@ impl<C: Send + Sync + 'static> Verified for Token<C> {
 }
 
 impl<C> Jwt<C> {
-    pub(super) fn of_verified(claims: C, registered: Registered) -> Self {
-        Self(Arc::new(Token { claims, registered }))
+    pub(super) fn of_verified(claims: C, registered: Registered, verified_at: UnixTime) -> Self {
+        Self { token: Arc::new(Token { claims, registered }), verified_at }
+    }
+
+    /// The same token, found good again.
+    pub(super) fn verified_again(self, verified_at: UnixTime) -> Self {
+        Self { verified_at, ..self }
+    }
+
+    /// The claims that time and policy are judged by.
+    pub(super) fn registered(&self) -> &Registered {
+        &self.token.registered
+    }
+
+    /// About how many bytes it keeps: what the claims hold on the heap is taken to be as long as the payload.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Token<C>>() + 2 * self.token.registered.payload_bytes()
     }
 }
 
@@ -61,17 +80,18 @@ impl<C: Send + Sync + 'static> Jwt<C> {
     /// The same token, untyped.
     #[must_use]
     pub fn principal(jwt: &Self) -> Principal {
-        Principal(Arc::clone(&jwt.0) as Arc<dyn Verified>)
+        jwt.clone().into_principal()
     }
 
     /// The same handle, untyped.
     pub(crate) fn into_principal(self) -> Principal {
-        Principal(self.0)
+        Principal { token: self.token, verified_at: self.verified_at }
     }
 
     pub(crate) fn from_principal(principal: &Principal) -> Result<Self, AuthError> {
-        let token: Arc<dyn Any + Send + Sync> = Arc::clone(&principal.0) as _;
-        token.downcast().map(Self).map_err(|_| {
+        let token: Arc<dyn Any + Send + Sync> = Arc::clone(&principal.token) as _;
+        let verified_at = principal.verified_at;
+        token.downcast().map(|token| Self { token, verified_at }).map_err(|_| {
             trace::error!(
                 wanted = std::any::type_name::<C>(),
                 verified = principal.claims_type(),
@@ -86,7 +106,7 @@ impl<C: Send + Sync + 'static> Jwt<C> {
 /// As your claims: so a handler can answer with `Json(jwt)`.
 impl<C: Serialize> Serialize for Jwt<C> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.claims.serialize(serializer)
+        self.token.claims.serialize(serializer)
     }
 }
 
@@ -94,20 +114,20 @@ impl<C> Deref for Jwt<C> {
     type Target = C;
 
     fn deref(&self) -> &C {
-        &self.0.claims
+        &self.token.claims
     }
 }
 
 // By hand: a derive would ask for `C: Clone`.
 impl<C> Clone for Jwt<C> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self { token: Arc::clone(&self.token), verified_at: self.verified_at }
     }
 }
 
 // Without `C: Debug`, and without your claims: they may be personal. Print `*jwt` to see them.
 impl<C> fmt::Debug for Jwt<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Jwt").field(&self.0.registered).finish()
+        f.debug_tuple("Jwt").field(&self.token.registered).finish()
     }
 }

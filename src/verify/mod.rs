@@ -20,7 +20,9 @@ mod policy;
 mod principal;
 mod ready_authority;
 mod tenants;
+mod token_cache;
 mod unresolved;
+mod verified_tokens;
 mod verifier;
 #[cfg(feature = "jwks")]
 mod verifier_keys;
@@ -34,6 +36,7 @@ pub use explain::Explanation;
 pub use jwt::Jwt;
 pub use principal::Principal;
 pub use tenants::Tenants;
+pub use token_cache::TokenCache;
 pub use verifier::Verifier;
 
 #[cfg(feature = "oidc")]

@@ -175,6 +175,17 @@ impl Policy {
         let missing = |slot: ClaimName| AuthError::new(Reason::MissingClaim).with_claim(slot.name());
         let (exp, nbf, iat) = (date(ClaimName::Exp)?, date(ClaimName::Nbf)?, date(ClaimName::Iat)?);
         let exp = exp.ok_or_else(|| missing(ClaimName::Exp))?;
+        self.judge_times((exp, nbf, iat), now)?;
+        Ok(exp)
+    }
+
+    /// Judges `exp`, `nbf` and `iat`. It is asked again each time that a token comes which was found good before.
+    pub(super) fn judge_times(
+        &self,
+        (exp, nbf, iat): (UnixTime, Option<UnixTime>, Option<UnixTime>),
+        now: UnixTime,
+    ) -> Result<(), AuthError> {
+        let missing = |slot: ClaimName| AuthError::new(Reason::MissingClaim).with_claim(slot.name());
         if now >= exp.saturating_add(self.leeway) {
             return Err(AuthError::new(Reason::Expired).with_claim("exp"));
         }
@@ -190,7 +201,7 @@ impl Policy {
                 return Err(AuthError::new(Reason::Expired).with_claim("iat"));
             }
         }
-        Ok(exp)
+        Ok(())
     }
 
     fn check_subject(&self, registered_claims: &RegisteredClaims<'_>) -> Result<(), AuthError> {

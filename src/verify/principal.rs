@@ -21,7 +21,10 @@ use crate::runtime::{Clock, UnixTime, trace};
 /// It is another handle on the memory behind [`Jwt`](crate::Jwt), and like that one only a verifier makes it.
 /// The pair of [`issuer`](Self::issuer) and [`subject`](Self::subject) identifies the user. A subject alone is not unique.
 #[derive(Clone)]
-pub struct Principal(pub(super) Arc<dyn Verified>);
+pub struct Principal {
+    pub(super) token: Arc<dyn Verified>,
+    pub(super) verified_at: UnixTime,
+}
 
 /// A verified token of some claims type.
 pub(super) trait Verified: Any + Send + Sync {
@@ -140,10 +143,11 @@ impl Principal {
         self.claim("auth_time")
     }
 
-    /// When the token was verified, by the verifier's clock.
+    /// When the token was verified, by the verifier's clock. With a [`TokenCache`](crate::TokenCache) that is the time of
+    /// this request as well.
     #[must_use]
     pub fn verified_at(&self) -> UnixTime {
-        self.registered().verified_at
+        self.verified_at
     }
 
     /// Any claim by its name, read as a `T`; `None` if it is absent or of another type.
@@ -177,11 +181,11 @@ impl Principal {
 
     #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
     pub(super) fn claims_type(&self) -> &'static str {
-        self.0.claims_type()
+        self.token.claims_type()
     }
 
     fn registered(&self) -> &Registered {
-        self.0.registered()
+        self.token.registered()
     }
 
     fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
@@ -210,7 +214,6 @@ pub(super) struct Registered {
     exp: UnixTime,
     nbf: Option<UnixTime>,
     iat: Option<UnixTime>,
-    verified_at: UnixTime,
     /// How far the clock of the issuer may be ahead.
     leeway: Duration,
     roles: Option<Vec<Box<str>>>,
@@ -235,6 +238,15 @@ enum Scope {
 }
 
 impl Registered {
+    /// `exp`, `nbf` and `iat`.
+    pub(super) fn times(&self) -> (UnixTime, Option<UnixTime>, Option<UnixTime>) {
+        (self.exp, self.nbf, self.iat)
+    }
+
+    pub(super) fn payload_bytes(&self) -> usize {
+        self.payload.len()
+    }
+
     /// Keeps what was noted of a payload that satisfied its policy; `exp` is what the policy found.
     ///
     /// # Errors
@@ -244,7 +256,6 @@ impl Registered {
         registered_claims: &mut RegisteredClaims<'_>,
         permissions: &Permissions,
         exp: UnixTime,
-        verified_at: UnixTime,
         leeway: Duration,
     ) -> Result<Self, AuthError> {
         let text = |note: ClaimValue<'_>| match note {
@@ -282,7 +293,6 @@ impl Registered {
             exp,
             nbf: date(registered_claims.get(jose::ClaimName::Nbf)),
             iat: date(registered_claims.get(jose::ClaimName::Iat)),
-            verified_at,
             leeway,
             roles: permissions.roles(payload)?,
             only_scopes: permissions.only_scopes.clone(),

@@ -1,6 +1,7 @@
 //! The settings of an authority, checked, with its keys prepared.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::authority::Authority;
@@ -23,6 +24,8 @@ use crate::runtime::Clock;
 /// An authority whose settings were found good.
 #[derive(Debug)]
 pub(super) struct ReadyAuthority {
+    /// No other one of this process has it, so what was found by this policy is not taken for what another says.
+    pub(super) id: u64,
     /// Where its keys are fetched from, if they are.
     place: Option<String>,
     pub(super) policy: Policy,
@@ -45,6 +48,8 @@ pub(super) struct BuildContext<'a> {
     /// The same authority as it was made before: if its keys come from the same place, they are taken over.
     pub(super) earlier: Option<&'a ReadyAuthority>,
 }
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 const MAX_LEEWAY: Duration = Duration::from_secs(300);
 
@@ -201,6 +206,7 @@ impl Authority {
             audience_elements: limits.audience_elements,
         };
         Ok(ReadyAuthority {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             place,
             keys: AuthorityKeys::new(source, self.algorithms, backend.clone(), prepared),
             glance: Glance::new(&policy),

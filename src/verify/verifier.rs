@@ -1,7 +1,6 @@
 //! Token in, proof out.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use super::jwt::Jwt;
 use super::principal::Registered;
 use super::ready_authority::ReadyAuthority;
 use super::unresolved::{LookedUp, Unresolved};
+use super::verified_tokens::{FoundBy, VerifiedTokens};
 use crate::error::{AuthError, ConfigError, Reason};
 use crate::jose::{self, Claims, Compact, FirstMember, Header, Limits, RegisteredClaims, Scratch};
 use crate::keys::{Candidates, NoKey};
@@ -36,7 +36,8 @@ use crate::runtime::{Clock, NowOrLater, UnixTime};
 /// ```
 pub struct Verifier<C = Claims> {
     core: Arc<Core>,
-    claims: PhantomData<fn() -> C>,
+    /// The tokens that were found good, if they are kept.
+    tokens: Option<Arc<VerifiedTokens<C>>>,
 }
 
 /// What a verifier is made of, whatever the claims type.
@@ -201,9 +202,6 @@ impl<C: ClaimsType> Verifier<C> {
     fn with_keys_at_hand(&self, token: &[u8]) -> Result<Progress<'_, C>, AuthError> {
         let limits = &self.core.limits;
         let compact = Compact::split(token, limits)?;
-        if !jose::begins_an_object(compact.header) || !jose::begins_an_object(compact.payload) {
-            return Err(Reason::MalformedToken.into());
-        }
         // A header that was seen under a good signature has nothing new to say, if no `iss` has to be read first.
         let authorities = &self.core.authorities;
         if let Some(only) = authorities.only().filter(|only| !only.policy.issuer.shares_keys()) {
@@ -212,6 +210,9 @@ impl<C: ClaimsType> Verifier<C> {
                 let authority = SelectedAuthority::Configured(only);
                 return self.with_candidates(&compact, &candidates, authority, &mut Payload::default());
             }
+        }
+        if !jose::begins_an_object(compact.header) {
+            return Err(Reason::MalformedToken.into());
         }
         let mut scratch = Scratch::default();
         let header = Header::read(decode(compact.header, &mut scratch)?, limits)?;
@@ -248,7 +249,7 @@ impl<C: ClaimsType> Verifier<C> {
         Ok(progress)
     }
 
-    /// The signature and the claims, when the keys are known that the token may have been signed with.
+    /// The verdict, when the keys are known that the token may have been signed with.
     fn with_candidates<'v>(
         &self,
         compact: &Compact<'_>,
@@ -260,12 +261,46 @@ impl<C: ClaimsType> Verifier<C> {
             return Err(Reason::BadSignature.into());
         }
         let now = self.core.clock.now();
+        let Some((tokens, name)) =
+            self.tokens.as_ref().and_then(|tokens| Some((tokens, VerifiedTokens::<C>::name(compact.token)?)))
+        else {
+            let jwt = self.verify_signature(compact, candidates, &authority, payload, now)?;
+            return Ok(Progress::Verified(jwt, authority));
+        };
+        let found_by = FoundBy { authority: authority.id, generation: candidates.generation() };
+        let jwt = match tokens.get(&name, found_by) {
+            Some(jwt) => {
+                if let Err(refused) = authority.policy.judge_times(jwt.registered().times(), now) {
+                    tokens.remove(&name);
+                    return Err(refused.after_signature());
+                }
+                jwt.verified_again(now)
+            }
+            None => tokens.verify(name, found_by, || {
+                self.verify_signature(compact, candidates, &authority, payload, now)
+            })?,
+        };
+        Ok(Progress::Verified(jwt, authority))
+    }
+
+    /// The signature, and then the claims.
+    fn verify_signature(
+        &self,
+        compact: &Compact<'_>,
+        candidates: &Candidates<'_>,
+        authority: &SelectedAuthority<'_>,
+        payload: &mut Payload,
+        now: UnixTime,
+    ) -> Result<Jwt<C>, AuthError> {
+        if !jose::begins_an_object(compact.payload) {
+            return Err(Reason::MalformedToken.into());
+        }
         // Hashing costs less than a look.
         let is_expensive = candidates.iter().any(|key| !key.is_symmetric());
         if is_expensive && compact.payload.len() <= LOOKED_AT_EARLY {
             let payload = payload.decoded(compact)?;
             if authority.glance.doubts(payload, &authority.policy, now) {
-                self.check_claims(payload, &authority, now)?;
+                self.check_claims(payload, authority, now)?;
             }
         }
         let mut scratch = Scratch::default();
@@ -275,8 +310,7 @@ impl<C: ClaimsType> Verifier<C> {
         }
         authority.prove();
         let payload = payload.decoded(compact).map_err(AuthError::after_signature)?;
-        let jwt = self.read_claims(payload, &authority, now).map_err(AuthError::after_signature)?;
-        Ok(Progress::Verified(jwt, authority))
+        self.read_claims(payload, authority, now).map_err(AuthError::after_signature)
     }
 
     /// The authority whose keys count. With several, the unverified `iss` may only choose among those that are trusted;
@@ -290,6 +324,9 @@ impl<C: ClaimsType> Verifier<C> {
         let only = authorities.only();
         if let Some(only) = only.filter(|only| !only.policy.issuer.shares_keys()) {
             return Ok(Choice::Authority { authority: SelectedAuthority::Configured(only), issuer: None });
+        }
+        if !jose::begins_an_object(compact.payload) {
+            return Err(Reason::MalformedToken.into());
         }
         let refused = |reason| Err(AuthError::new(reason).with_claim("iss"));
         let issuer = match jose::first_member(payload.decoded(compact)?, "iss") {
@@ -327,8 +364,8 @@ impl<C: ClaimsType> Verifier<C> {
         let exp = authority.policy.check_claims(&notes, now)?;
         let claims = claims.map_err(|error| ClaimsMismatch::of(&error).refuse())?;
         let leeway = authority.policy.leeway;
-        let registered = Registered::new(text, &mut notes, &authority.permissions, exp, now, leeway)?;
-        Ok(Jwt::of_verified(claims, registered))
+        let registered = Registered::new(text, &mut notes, &authority.permissions, exp, leeway)?;
+        Ok(Jwt::of_verified(claims, registered, now))
     }
 }
 
@@ -353,11 +390,11 @@ impl<C> Verifier<C> {
     /// The same authorities, for a caller that does not need the claims.
     #[cfg(feature = "jwks")]
     pub(crate) fn untyped(&self) -> Verifier<()> {
-        Verifier { core: Arc::clone(&self.core), claims: PhantomData }
+        Verifier { core: Arc::clone(&self.core), tokens: None }
     }
 
-    pub(super) fn new_of(core: Core) -> Self {
-        Self { core: Arc::new(core), claims: PhantomData }
+    pub(super) fn new_of(core: Core, tokens: Option<VerifiedTokens<C>>) -> Self {
+        Self { core: Arc::new(core), tokens: tokens.map(Arc::new) }
     }
 
     pub(super) fn core(&self) -> &Core {
@@ -393,12 +430,12 @@ fn decode<'s>(encoded: &[u8], scratch: &'s mut Scratch) -> Result<&'s [u8], Auth
 // By hand: a derive would ask for `C: Clone`.
 impl<C> Clone for Verifier<C> {
     fn clone(&self) -> Self {
-        Self { core: Arc::clone(&self.core), claims: PhantomData }
+        Self { core: Arc::clone(&self.core), tokens: self.tokens.clone() }
     }
 }
 
 impl<C> fmt::Debug for Verifier<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier").field("core", &self.core).finish()
+        f.debug_struct("Verifier").field("core", &self.core).field("tokens", &self.tokens).finish()
     }
 }

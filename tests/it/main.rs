@@ -42,5 +42,6 @@ mod sources;
 mod structure;
 mod support;
 mod tenants;
+mod token_cache;
 mod vectors;
 mod withdrawn_keys;

@@ -10,7 +10,7 @@ use axum::http::{Request, Response, header};
 use jsonwebtoken::{EncodingKey, Header};
 use serde::Deserialize;
 use tower_jwt_auth::{
-    Algorithm, Authority, Clock, JwtAuthLayer, KeySet, Secret, SigningKey, UnixTime, Verifier,
+    Algorithm, Authority, Clock, JwtAuthLayer, KeySet, Secret, SigningKey, TokenCache, UnixTime, Verifier,
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -62,7 +62,11 @@ fn main() {
         return run(Handler, None, calls);
     }
     let Case { authorities, token } = case(name);
-    let verifier = Verifier::<User>::builder().authorities(authorities).clock(Noon).build().unwrap();
+    let mut verifier = Verifier::<User>::builder().authorities(authorities).clock(Noon);
+    if name.contains("cached") {
+        verifier = verifier.cache(TokenCache::new());
+    }
+    let verifier = verifier.build().unwrap();
     run(JwtAuthLayer::new(verifier).layer(Handler), token.as_deref(), calls);
 }
 
@@ -140,7 +144,7 @@ thread_local! {
     static EXPECTED: std::cell::Cell<bool> = const { std::cell::Cell::new(true) };
 }
 
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 20] = [
     "bare",
     "accepted, HS256",
     "accepted, RS256",
@@ -148,6 +152,8 @@ const NAMES: [&str; 17] = [
     "accepted, EdDSA",
     "accepted, HS256, 16 authorities",
     "accepted, HS256, 1000 keys",
+    "accepted, cached, HS256",
+    "accepted, cached, RS256",
     "refused, no token",
     "refused, 8 KiB without dots",
     "refused, 8 KiB in three segments of garbage",
@@ -158,6 +164,7 @@ const NAMES: [&str; 17] = [
     "refused, other audience, RS256",
     "refused, bad signature, HS256",
     "refused, bad signature, RS256",
+    "refused, bad signature, cached, RS256",
 ];
 
 const ISSUER: &str = "https://id.example.com/realms/shop";
@@ -168,7 +175,11 @@ fn case(name: &str) -> Case {
     let algorithm = ["RS256", "ES256", "EdDSA"].into_iter().find(|one| name.contains(one)).unwrap_or("HS256");
     let signer = Signer::new(algorithm);
     let mut claims = signer.claims();
-    let token = match name.trim_start_matches("refused, ").trim_start_matches("accepted, ") {
+    let token = match name
+        .trim_start_matches("refused, ")
+        .trim_start_matches("accepted, ")
+        .trim_start_matches("cached, ")
+    {
         "no token" => None,
         "8 KiB without dots" => Some(noise(8192)),
         "8 KiB in three segments of garbage" => {
