@@ -9,25 +9,25 @@ pub(crate) enum FirstMember<'j> {
     Text(Cow<'j, str>),
     /// Another value than a string.
     Other,
-    /// This is not a JSON object as far as it was read.
+    /// This is not a JSON object as far as it was read, or has more members.
     Unreadable,
 }
 
-/// Finds the first member of this name in an object.
+/// Finds the first member of this name in an object, among so many at most.
 ///
 /// It costs far less than reading the object, whatever an attacker puts into it, and judges nothing: not the values in
 /// between, not a second member of the same name. A name that is written with escapes is not found. So the answer may
 /// choose what to look at next, and the whole object has to be read strictly before any of it is believed.
-pub(crate) fn first_member<'j>(json: &'j [u8], name: &str) -> FirstMember<'j> {
-    find(&mut Scanner { rest: json }, name).unwrap_or(FirstMember::Unreadable)
+pub(crate) fn first_member<'j>(json: &'j [u8], name: &str, most: usize) -> FirstMember<'j> {
+    find(&mut Scanner { rest: json }, name, most).unwrap_or(FirstMember::Unreadable)
 }
 
-fn find<'j>(scanner: &mut Scanner<'j>, name: &str) -> Option<FirstMember<'j>> {
+fn find<'j>(scanner: &mut Scanner<'j>, name: &str, most: usize) -> Option<FirstMember<'j>> {
     scanner.take(b'{')?;
     if scanner.take(b'}').is_some() {
         return Some(FirstMember::Absent);
     }
-    loop {
+    for _ in 0..most {
         scanner.take(b'"')?;
         let found = scanner.string()? == name.as_bytes();
         scanner.take(b':')?;
@@ -43,6 +43,7 @@ fn find<'j>(scanner: &mut Scanner<'j>, name: &str) -> Option<FirstMember<'j>> {
         }
         scanner.take(b',')?;
     }
+    None
 }
 
 fn text<'j>(scanner: &mut Scanner<'j>) -> Option<FirstMember<'j>> {
@@ -113,19 +114,30 @@ impl<'j> Scanner<'j> {
     /// Skips to behind the bracket or brace that closes the one which comes next.
     fn skip_nested(&mut self) -> Option<()> {
         let mut open = 0_usize;
+        let mut bytes = self.rest.iter();
         loop {
-            let at = self.rest.iter().position(|byte| matches!(byte, b'"' | b'[' | b']' | b'{' | b'}'))?;
-            let byte = self.rest.get(at)?;
-            self.rest = self.rest.get(at + 1..)?;
-            match byte {
-                b'"' => drop(self.string()?),
-                b'{' | b'[' => open += 1,
-                _ if open == 1 => return Some(()),
-                _ => open -= 1,
+            let byte = *bytes.next()?;
+            open = open.wrapping_add_signed(DEPTH.get(usize::from(byte)).copied().unwrap_or_default());
+            if byte == b'"' {
+                self.rest = bytes.as_slice();
+                self.string()?;
+                bytes = self.rest.iter();
+            } else if open == 0 {
+                self.rest = bytes.as_slice();
+                return Some(());
             }
         }
     }
 }
+
+/// By how much each byte changes the nesting. A table, because one look-up costs less than four comparisons.
+#[allow(clippy::indexing_slicing)] // the compiler checks it
+const DEPTH: [isize; 256] = {
+    let mut depth = [0; 256];
+    (depth[b'{' as usize], depth[b'[' as usize]) = (1, 1);
+    (depth[b'}' as usize], depth[b']' as usize]) = (-1, -1);
+    depth
+};
 
 #[cfg(test)]
 mod tests {
@@ -135,7 +147,7 @@ mod tests {
     use super::*;
 
     fn iss(json: &str) -> FirstMember<'_> {
-        first_member(json.as_bytes(), "iss")
+        first_member(json.as_bytes(), "iss", 8)
     }
 
     fn text(text: &str) -> FirstMember<'_> {
@@ -172,7 +184,15 @@ mod tests {
         ] {
             assert_eq!(iss(unreadable), FirstMember::Unreadable, "{unreadable}");
         }
-        assert_eq!(first_member(b"{\"iss\":\"\xff\"}", "iss"), FirstMember::Unreadable);
+        assert_eq!(first_member(b"{\"iss\":\"\xff\"}", "iss", 8), FirstMember::Unreadable);
+    }
+
+    #[test]
+    fn it_looks_at_so_many_members_at_most() {
+        let json = br#"{"a":1,"b":2,"iss":"x"}"#;
+        assert_eq!(first_member(json, "iss", 3), text("x"));
+        assert_eq!(first_member(json, "iss", 2), FirstMember::Unreadable);
+        assert_eq!(first_member(json, "absent", 3), FirstMember::Absent);
     }
 
     fn values() -> impl Strategy<Value = Value> {
@@ -180,7 +200,7 @@ mod tests {
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),
             any::<i32>().prop_map(Value::from),
-            "[iss\"\\\\{}\\[\\],: é]{0,8}".prop_map(Value::from),
+            "[iss\"\\\\{}\\[\\],: é]{0,40}".prop_map(Value::from),
         ];
         leaf.prop_recursive(4, 24, 6, |inner| {
             prop_oneof![
@@ -210,7 +230,7 @@ mod tests {
 
         #[test]
         fn it_takes_any_bytes(json in prop::collection::vec(any::<u8>(), 0..64)) {
-            first_member(&json, "iss");
+            first_member(&json, "iss", 8);
         }
     }
 }

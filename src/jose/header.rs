@@ -19,7 +19,7 @@ pub(crate) struct Header<'h> {
 }
 
 /// Members of a header; those that are registered are 13 (RFC 7515 section 4.1, RFC 7516 section 4.1).
-const MEMBERS: usize = 64;
+const MEMBERS: usize = 24;
 
 impl<'h> Header<'h> {
     /// Reads the decoded header.

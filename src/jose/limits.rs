@@ -31,7 +31,7 @@ impl Default for Limits {
             header_bytes: 2 * 1024,
             kid_bytes: 256,
             json_depth: 32,
-            claims: 256,
+            claims: 128,
             audience_elements: 32,
             keys_tried: 1,
         }
@@ -67,7 +67,7 @@ impl Limits {
         self
     }
 
-    /// Members of the payload's object: 256 by default, 1 to 4,096.
+    /// Members of the payload's object: 128 by default, 1 to 4,096.
     ///
     /// Each costs a look for duplicates before the token is refused or accepted.
     #[must_use]

@@ -168,7 +168,6 @@ impl<C: ClaimsType> Verifier<C> {
     }
 
     /// What the policy says of a payload whose signature was not checked: it can only be refused.
-    #[cold]
     fn check_claims(
         &self,
         payload: &[u8],
@@ -179,6 +178,22 @@ impl<C: ClaimsType> Verifier<C> {
         let mut notes = RegisteredClaims::new(&authority.policy.required);
         jose::skim(text, self.core.limits.claims, &mut notes).map_err(|_| Reason::MalformedToken)?;
         authority.policy.check_claims(&notes, now).map(drop)
+    }
+
+    /// The same of a payload that cannot cost much. What is dear to read is left to the signature.
+    #[cold]
+    fn check_claims_early(
+        &self,
+        payload: &[u8],
+        authority: &ReadyAuthority,
+        now: UnixTime,
+    ) -> Result<(), AuthError> {
+        let mut notes = RegisteredClaims::new(&authority.policy.required);
+        let most = self.core.limits.claims.min(CLAIMS_READ_EARLY);
+        match self.text_of(payload).map(|text| jose::skim(text, most, &mut notes)) {
+            Ok(Ok(())) => authority.policy.check_claims(&notes, now).map(drop),
+            Ok(Err(jose::Unreadable)) | Err(_) => Ok(()),
+        }
     }
 
     fn with_checks(&self, jwt: Jwt<C>, authority: &ReadyAuthority) -> NowOrLater<Result<Jwt<C>, AuthError>> {
@@ -261,9 +276,9 @@ impl<C: ClaimsType> Verifier<C> {
             return Err(Reason::BadSignature.into());
         }
         let now = self.core.clock.now();
-        let Some((tokens, name)) =
-            self.tokens.as_ref().and_then(|tokens| Some((tokens, VerifiedTokens::<C>::name(compact.token)?)))
-        else {
+        let tokens = self.tokens.as_ref().filter(|_| compact.token.len() <= KEPT);
+        let named = tokens.and_then(|tokens| Some((tokens, VerifiedTokens::<C>::name(compact.token)?)));
+        let Some((tokens, name)) = named else {
             let jwt = self.verify_signature(compact, candidates, &authority, payload, now)?;
             return Ok(Progress::Verified(jwt, authority));
         };
@@ -300,7 +315,7 @@ impl<C: ClaimsType> Verifier<C> {
         if is_expensive && compact.payload.len() <= LOOKED_AT_EARLY {
             let payload = payload.decoded(compact)?;
             if authority.glance.doubts(payload, &authority.policy, now) {
-                self.check_claims(payload, authority, now)?;
+                self.check_claims_early(payload, authority, now)?;
             }
         }
         let mut scratch = Scratch::default();
@@ -329,7 +344,7 @@ impl<C: ClaimsType> Verifier<C> {
             return Err(Reason::MalformedToken.into());
         }
         let refused = |reason| Err(AuthError::new(reason).with_claim("iss"));
-        let issuer = match jose::first_member(payload.decoded(compact)?, "iss") {
+        let issuer = match jose::first_member(payload.decoded(compact)?, "iss", self.core.limits.claims) {
             FirstMember::Text(issuer) => issuer,
             FirstMember::Absent => return refused(Reason::MissingClaim),
             FirstMember::Other => return refused(Reason::InvalidClaim),
@@ -405,6 +420,12 @@ impl<C> Verifier<C> {
 /// Characters of a payload that is looked at before its signature is checked. With a longer one the look would cost as
 /// much as the signature.
 const LOOKED_AT_EARLY: usize = 3072;
+
+/// Members that are read for that look.
+const CLAIMS_READ_EARLY: usize = 64;
+
+/// Bytes of a token that is kept. To hash a longer one would cost as much as some signatures.
+const KEPT: usize = 8192;
 
 /// A payload that is decoded when it is needed first.
 #[derive(Default)]

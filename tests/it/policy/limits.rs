@@ -130,3 +130,23 @@ fn keys_tried() {
         }
     }
 }
+
+#[test]
+fn claims() {
+    let bench = Bench::new();
+    let of = |count: usize| {
+        let claims: serde_json::Map<String, Value> =
+            (0..count).map(|number| (format!("c{number}"), json!(number))).collect();
+        bench.sign(Value::Object(claims))
+    };
+    // What the issuer adds counts as well.
+    let added = bench.sign(json!({})).split('.').nth(1).map(|payload| {
+        let payload = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, payload);
+        serde_json::from_slice::<serde_json::Map<String, Value>>(&payload.unwrap()).unwrap().len()
+    });
+    let added = added.unwrap();
+    for (limits, most) in [(Limits::default(), 128), (Limits::default().claims(20), 20)] {
+        assert_eq!(judge(&bench, limits, &of(most - added)), "accepted");
+        assert_eq!(judge(&bench, limits, &of(most - added + 1)), "malformed_token");
+    }
+}
