@@ -18,8 +18,8 @@ use serde::Deserialize;
 use serde_json::json;
 use tower::{Layer, Service};
 use tower_jwt_auth::{
-    Algorithm, Auto, Jwt, JwtAuth, JwtAuthLayer, Principal, ResponseFuture, TestClock, TestIssuer,
-    TokenCache, Verifier,
+    Algorithm, Authority, Auto, Jwt, JwtAuth, JwtAuthLayer, KeySet, Principal, ResponseFuture, TestClock,
+    TestIssuer, TokenCache, Verifier,
 };
 
 /// Claims without strings, so that nothing of what is counted is theirs.
@@ -154,6 +154,35 @@ fn allocations_and_sizes_stay_within_their_bounds() {
         assert!(refused <= bound, "{name}: {refused}");
         assert!(in_grpc <= bound, "{name} in gRPC: {in_grpc}");
     }
+
+    // What is kept, for the memory model of docs/performance.md. What aws-lc allocates in C is not counted.
+    let keys = |count: usize| {
+        let keys = (0..count).map(|number| issuer.key_set().with_kid(format!("key-{number}")).unwrap());
+        keys.reduce(|all, one| all.merge(&one)).unwrap()
+    };
+    let authority = |keys: &KeySet, name: usize| {
+        Authority::keys(keys.clone()).issuer(format!("https://{name}.example.com")).audience("api")
+    };
+    let built = |authorities: Vec<Authority>| {
+        let mut kept = None;
+        let info = measure(|| kept = Some(Verifier::<Numbers>::new(authorities).unwrap()));
+        info.bytes_current
+    };
+    let (one, many) = (keys(1), keys(101));
+    let each_key = (built(vec![authority(&many, 0)]) - built(vec![authority(&one, 0)])) / 100;
+    let authorities = |count: usize| (0..count).map(|name| authority(&one, name)).collect::<Vec<_>>();
+    let each_authority = (built(authorities(101)) - built(authorities(1))) / 100;
+    println!("kept for a further key: {each_key} bytes, for a further authority: {each_authority} bytes");
+    let tokens: Vec<String> =
+        (0..2000).map(|number| issuer.sign(json!({ "sub": number.to_string(), "level": 7 }))).collect();
+    let builder = Verifier::<Numbers>::builder().authority(issuer.authority()).clock(clock.clone());
+    let verifier = builder.cache(TokenCache::new()).build().unwrap();
+    let payload = 3 * tokens[0].split('.').nth(1).unwrap().len() / 4;
+    let kept =
+        measure(|| tokens.iter().for_each(|token| drop(verifier.verify(token).now().unwrap().unwrap())));
+    let each_token = usize::try_from(kept.bytes_current).unwrap() / tokens.len();
+    println!("kept for a cached token: {each_token} bytes, of which its payload has {payload}");
+    assert!(each_token <= 160 + 400 + 2 * payload, "{each_token}");
 
     // All handles are on one memory.
     let extensions = serve(&mut service, with_token(&good)).into_body();

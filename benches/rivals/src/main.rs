@@ -223,10 +223,13 @@ fn cached(runtime: &Runtime, keys: &Keys) {
             case("uncached", runtime, uncached, known.clone()),
             case("hit rate 100 %", runtime, cache.another(), shuffled(known.clone())),
         ];
+        let uncached = ours(runtime, keys, 1, Setup::default());
+        cases.push(stream("uncached, new tokens", runtime, keys, uncached, &known, 0));
         // New tokens that nobody has seen take turns with known ones. They are so many that they are pushed out before
         // they come again.
         for percent in [0, 50, 90] {
-            cases.push(stream(runtime, keys, cache.another(), &known, percent));
+            let name = format!("hit rate {percent} %");
+            cases.push(stream(&name, runtime, keys, cache.another(), &known, percent));
         }
         let times = rounds::run(cases);
         for name in times.names() {
@@ -248,6 +251,7 @@ fn shuffled(mut headers: Vec<HeaderMap>) -> Vec<HeaderMap> {
 
 /// Requests of which so many percent bring a known token.
 fn stream<'a>(
+    name: &str,
     runtime: &'a Runtime,
     keys: &'a Keys,
     mut contender: Box<dyn Contender>,
@@ -270,7 +274,7 @@ fn stream<'a>(
             .collect();
         contender.send(runtime, &batch, calls).0
     };
-    Case { name: format!("hit rate {percent} %"), run: Box::new(run) }
+    Case { name: name.to_owned(), run: Box::new(run) }
 }
 
 /// Requests per second of two threads over those of one. A pair of runs counts if a loop that shares nothing gained as it should.
