@@ -247,3 +247,38 @@ impl PreparedSet {
         }
     }
 }
+
+#[cfg(all(test, any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::keys::Secret;
+
+    fn set() -> PreparedSet {
+        let keys = KeySet::from_secret(Algorithm::HS256, Secret::generate().unwrap()).unwrap();
+        PreparedSet::new(0, &keys.with_kid("k").unwrap(), None, &Backend::preferred().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_header_is_recalled_by_all_of_its_bytes_and_goes_with_the_set() {
+        let set = set();
+        let candidates = set.candidates(Some("k"), Algorithm::HS256, 1, None).unwrap();
+        assert!(set.recall(b"eyJ").is_none());
+        set.remember(b"eyJ", &candidates);
+        assert_eq!(set.recall(b"eyJ").unwrap().iter().count(), 1);
+        for other in [&b"eyj"[..], b"eyJh", b"ey", b""] {
+            assert!(set.recall(other).is_none());
+        }
+        assert!(self::set().recall(b"eyJ").is_none());
+    }
+
+    #[test]
+    fn so_many_headers_are_kept_at_most() {
+        let set = set();
+        let candidates = set.candidates(Some("k"), Algorithm::HS256, 1, None).unwrap();
+        let headers: Vec<[u8; 1]> = (0..20).map(|number| [number]).collect();
+        headers.iter().for_each(|header| set.remember(header, &candidates));
+        let kept = headers.iter().filter(|header| set.recall(&header[..]).is_some()).count();
+        assert_eq!(kept, SEEN);
+    }
+}

@@ -218,8 +218,8 @@ impl<C: ClaimsType> Verifier<C> {
         let limits = &self.core.limits;
         let compact = Compact::split(token, limits)?;
         // A header that was seen under a good signature has nothing new to say, if no `iss` has to be read first.
-        let authorities = &self.core.authorities;
-        if let Some(only) = authorities.only().filter(|only| !only.policy.issuer.shares_keys()) {
+        let only = self.core.authorities.only().filter(|only| !only.policy.issuer.shares_keys());
+        if let Some(only) = only {
             let keys = only.keys.load();
             if let Some(candidates) = keys.recall(compact.header) {
                 let authority = SelectedAuthority::Configured(only);
@@ -258,7 +258,7 @@ impl<C: ClaimsType> Verifier<C> {
             Err(NoKey::Ambiguous) => return Err(Reason::UnknownKey.into()),
         };
         let progress = self.with_candidates(&compact, &candidates, authority, &mut payload)?;
-        if owner.is_none() {
+        if only.is_some() {
             keys.remember(compact.header, &candidates);
         }
         Ok(progress)
@@ -336,8 +336,7 @@ impl<C: ClaimsType> Verifier<C> {
         payload: &mut Payload,
     ) -> Result<Choice<'_>, AuthError> {
         let authorities = &self.core.authorities;
-        let only = authorities.only();
-        if let Some(only) = only.filter(|only| !only.policy.issuer.shares_keys()) {
+        if let Some(only) = authorities.only().filter(|only| !only.policy.issuer.shares_keys()) {
             return Ok(Choice::Authority { authority: SelectedAuthority::Configured(only), issuer: None });
         }
         if !jose::begins_an_object(compact.payload) {
@@ -438,7 +437,9 @@ impl Payload {
     fn decoded(&mut self, compact: &Compact<'_>) -> Result<&[u8], AuthError> {
         if self.scratch.is_none() {
             let scratch = self.scratch.insert(Scratch::default());
-            self.length = decode(compact.payload, scratch)?.len();
+            let decoded = decode(compact.payload, scratch).map(<[u8]>::len);
+            // What cannot be decoded must not be taken for an empty payload later.
+            self.length = decoded.inspect_err(|_| self.scratch = None)?;
         }
         Ok(self.scratch.as_ref().map(|scratch| scratch.decoded(self.length)).unwrap_or_default())
     }
