@@ -70,6 +70,7 @@ def main():
         "keys": "Keys in the set, against one",
         "authorities": "Authorities, against one",
         "cached": "Cached: (layer - bare) / raw signature check",
+        "http": "Over HTTP on loopback: requests per second, as a share of those without a layer",
         "threads": "Requests per second of two threads, over one",
     }
     for part, title in titles.items():

@@ -166,7 +166,7 @@ pub fn ours(runtime: &Runtime, keys: &Keys, count: usize, setup: Setup) -> Box<d
 }
 
 /// Serves a JWK set on loopback for as long as the process lives.
-fn serve(jwks: String) -> String {
+pub fn serve(jwks: String) -> String {
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         runtime().block_on(async move {

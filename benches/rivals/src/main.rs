@@ -6,6 +6,7 @@
 mod contenders;
 mod rounds;
 mod search;
+mod serve;
 mod tokens;
 
 use std::cell::RefCell;
@@ -28,6 +29,10 @@ fn main() {
     let _ = jsonwebtoken10::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
     let mut arguments = std::env::args().skip(1);
     let part = arguments.next().expect(USAGE);
+    if part == "serve" {
+        let name = arguments.next().expect("serve NAME ALGORITHM");
+        return serve::run(&name, &Keys::new(Algorithm::of_name(&arguments.next().expect("an algorithm"))));
+    }
     let mut algorithms: Vec<Algorithm> = arguments.map(|name| Algorithm::of_name(&name)).collect();
     if algorithms.is_empty() {
         algorithms = if part == "accepted" { Algorithm::ALL.to_vec() } else { vec![Algorithm::RS256] };
