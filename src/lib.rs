@@ -60,9 +60,10 @@
 //!
 //! | | |
 //! |---|---|
-//! | `alg` | in the authority's list *and* the algorithm of the key; `none` does not exist |
+//! | `alg` | must be in the authority's list, and must be the algorithm of the key; `none` is never accepted |
 //! | `kid` | must match a key exactly; if no key has a `kid`, exactly one key must fit the algorithm |
-//! | `crit`, `jwk`, `jku`, `x5u`, `x5c` | refused; never used |
+//! | `crit` | a token that has it is refused |
+//! | `jwk`, `jku`, `x5u`, `x5c` | ignored: a key is never taken from the token |
 //! | `typ` | must be absent, `JWT` or `at+jwt` ([`Authority::typ`], [`Authority::rfc9068`] and [`Authority::id_token`] accept others) |
 //! | `exp` | required |
 //! | `nbf`, `iat` | not in the future |
@@ -229,7 +230,7 @@
 //! | `jwks` | `Authority::jwks`: keys from the URL of a JWK set, by `reqwest` and rustls | |
 //! | `oidc` | `Authority::oidc`: the same, found by the discovery document of an issuer | |
 //! | `cookie` | [`TokenSource::cookie`], [`TokenCookie`] | |
-//! | `tonic` | converts an [`AuthError`] into a `tonic::Status`; a wrapped service keeps its gRPC name | |
+//! | `tonic` | converts an [`AuthError`] into a `tonic::Status`; a service inside the layer still implements `NamedService`, by which tonic routes to it | |
 //! | `sqlite` | `SqliteRefreshStore`: refresh tokens in SQLite, which is compiled in | |
 //! | `test-util` | [`TestIssuer`] and [`TestClock`]; together with `jwks` also `TestProvider`; not for production | |
 //! | `tracing` | events: refusals at debug, mistakes in the set-up at error | |
@@ -237,7 +238,7 @@
 //!
 //! If rustc does not find an item, its feature is off: the documentation of each item names the feature.
 //!
-//! A feature adds items and never changes what the others do. Both backends may be on: the verifier then uses aws-lc-rs unless [`VerifierBuilder::backend`] names
+//! A feature adds items and never changes what the others do. You may turn on both `aws-lc-rs` and `rust-crypto`: the verifier then uses aws-lc-rs, unless [`VerifierBuilder::backend`] names
 //! the other. With neither, building a verifier is a [`ConfigError`].
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -111,9 +111,9 @@ impl<'de> Visitor<'de> for Skim<'_, 'de> {
             if !names.insert(&name) {
                 return Err(de::Error::custom("duplicate member"));
             }
-            let place = self.notes.place_of(&name);
+            let (place, elements) = (self.notes.place_of(&name), self.notes.elements());
             match place.and_then(|place| self.notes.at(place)) {
-                Some(note) => *note = ClaimValue::of_raw(map.next_value::<&'de RawValue>()?),
+                Some(note) => *note = ClaimValue::of_raw(map.next_value::<&'de RawValue>()?, elements),
                 None => {
                     map.next_value::<IgnoredAny>()?;
                 }

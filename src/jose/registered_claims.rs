@@ -77,16 +77,14 @@ impl<'p> ClaimValue<'p> {
     }
 
     /// Reads a value from its JSON text. Works whatever the features of `serde_json`.
-    pub(crate) fn of_raw(raw: &'p RawValue) -> Self {
+    pub(crate) fn of_raw(raw: &'p RawValue, elements: usize) -> Self {
         #[derive(serde::Deserialize)]
         struct Borrowed<'p>(#[serde(borrow)] Cow<'p, str>);
 
         let text = raw.get();
         let read = match text.as_bytes().first() {
             Some(b'"') => serde_json::from_str(text).ok().map(|Borrowed(text)| Self::Text(text)),
-            Some(b'[') => {
-                serde_json::from_str::<BorrowedTexts<'_>>(text).ok().map(|texts| Self::Texts(texts.0))
-            }
+            Some(b'[') => texts(text, elements).ok().map(Self::Texts),
             Some(b'-' | b'0'..=b'9') => serde_json::from_str(text).ok().map(Self::Date),
             Some(b'n') => Some(Self::Null),
             _ => None,
@@ -99,30 +97,36 @@ impl<'p> ClaimValue<'p> {
     }
 }
 
-struct BorrowedTexts<'p>(SmallVec<[Cow<'p, str>; 2]>);
+type Texts<'p> = SmallVec<[Cow<'p, str>; 2]>;
 
-impl<'de> serde::Deserialize<'de> for BorrowedTexts<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Strings;
+/// Reads an array of strings that has so many elements at most.
+fn texts(json: &str, most: usize) -> Result<Texts<'_>, serde_json::Error> {
+    struct Strings {
+        most: usize,
+    }
 
-        impl<'de> serde::de::Visitor<'de> for Strings {
-            type Value = BorrowedTexts<'de>;
+    impl<'de> serde::de::Visitor<'de> for Strings {
+        type Value = Texts<'de>;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array of strings")
-            }
-
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut texts = SmallVec::new();
-                while let Some(text) = seq.next_element_seed(super::member_names::Name)? {
-                    texts.push(text);
-                }
-                Ok(BorrowedTexts(texts))
-            }
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array of strings")
         }
 
-        deserializer.deserialize_seq(Strings)
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut texts = Texts::new();
+            while let Some(text) = seq.next_element_seed(super::member_names::Name)? {
+                if texts.len() == self.most {
+                    return Err(serde::de::Error::custom("too many elements"));
+                }
+                texts.push(text);
+            }
+            Ok(texts)
+        }
     }
+
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let texts = serde::Deserializer::deserialize_seq(&mut deserializer, Strings { most })?;
+    deserializer.end().map(|()| texts)
 }
 
 /// The notes of one payload.
@@ -134,6 +138,8 @@ pub(crate) struct RegisteredClaims<'p> {
     /// One for each name in `required` that has no slot of its own.
     further: SmallVec<[ClaimValue<'p>; 2]>,
     required: &'p [Arc<str>],
+    /// Elements of an array that are noted.
+    elements: usize,
 }
 
 const NOWHERE: u8 = u8::MAX;
@@ -152,7 +158,19 @@ impl<'p> RegisteredClaims<'p> {
             positions: [NOWHERE; ClaimName::COUNT],
             further: SmallVec::from_elem(ClaimValue::Absent, required.len()),
             required,
+            elements: usize::MAX,
         }
+    }
+
+    /// Notes an array of more elements as [`ClaimValue::Other`], for a look that must not cost much. What hides in such
+    /// an array goes unseen, so this is not for the final judgement.
+    pub(crate) fn with_elements_at_most(mut self, elements: usize) -> Self {
+        self.elements = elements;
+        self
+    }
+
+    pub(crate) const fn elements(&self) -> usize {
+        self.elements
     }
 
     /// As if nothing had been noted yet.

@@ -84,7 +84,8 @@ impl<C, R> JwtAuthLayer<C, R> {
     /// Lets requests without a token through as anonymous, and those with an expired one, too: for pages that anybody may
     /// read, where a token of yesterday must not lock its user out.
     ///
-    /// Every other bad token is still refused. A cookie with the expired token is removed by the answer.
+    /// A token counts as expired by its `exp` alone: one that is forged as well may pass as anonymous, which is what a request
+    /// without a token gets. Every other bad token is still refused. A cookie with the expired token is removed by the answer.
     ///
     /// ```
     /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {

@@ -8,7 +8,8 @@ use crate::error::{ConfigError, ConfigProblemKind, Problems};
 /// no verdict: each hit is judged by the clock, by your checks, and by the keys that serve at that time. A token goes when
 /// it expires, when the set of keys changes, or when others need its place.
 ///
-/// Tokens of more than 8 KiB are not kept.
+/// Tokens of more than 8 KiB are not kept. Requests with the same token share one value of your claims type, so it should
+/// have nothing in it that changes.
 ///
 /// It pays where clients send the same token many times, and the signature is RSA, ECDSA or Ed25519. With HMAC it saves the
 /// reading of the claims only.

@@ -175,9 +175,15 @@ impl<C: ClaimsType> Verifier<C> {
         now: UnixTime,
     ) -> Result<(), AuthError> {
         let text = self.text_of(payload)?;
-        let mut notes = RegisteredClaims::new(&authority.policy.required);
+        let mut notes = self.few_notes(authority);
         jose::skim(text, self.core.limits.claims, &mut notes).map_err(|_| Reason::MalformedToken)?;
         authority.policy.check_claims(&notes, now).map(drop)
+    }
+
+    /// Notes that an attacker cannot make long.
+    fn few_notes<'a>(&self, authority: &'a ReadyAuthority) -> RegisteredClaims<'a> {
+        RegisteredClaims::new(&authority.policy.required)
+            .with_elements_at_most(self.core.limits.audience_elements)
     }
 
     /// The same of a payload that cannot cost much. What is dear to read is left to the signature.
@@ -188,7 +194,7 @@ impl<C: ClaimsType> Verifier<C> {
         authority: &ReadyAuthority,
         now: UnixTime,
     ) -> Result<(), AuthError> {
-        let mut notes = RegisteredClaims::new(&authority.policy.required);
+        let mut notes = self.few_notes(authority);
         let most = self.core.limits.claims.min(CLAIMS_READ_EARLY);
         match self.text_of(payload).map(|text| jose::skim(text, most, &mut notes)) {
             Ok(Ok(())) => authority.policy.check_claims(&notes, now).map(drop),
@@ -284,18 +290,17 @@ impl<C: ClaimsType> Verifier<C> {
         };
         let found_by = FoundBy { authority: authority.id, generation: candidates.generation() };
         let jwt = match tokens.get(&name, found_by) {
-            Some(jwt) => {
-                if let Err(refused) = authority.policy.judge_times(jwt.registered().times(), now) {
-                    tokens.remove(&name);
-                    return Err(refused.after_signature());
-                }
-                jwt.verified_again(now)
-            }
+            Some(jwt) => jwt,
             None => tokens.verify(name, found_by, || {
                 self.verify_signature(compact, candidates, &authority, payload, now)
             })?,
         };
-        Ok(Progress::Verified(jwt, authority))
+        // Whoever verified it, this request is judged by its own time.
+        if let Err(refused) = authority.policy.judge_times(jwt.registered().times(), now) {
+            tokens.remove(&name);
+            return Err(refused.after_signature());
+        }
+        Ok(Progress::Verified(jwt.verified_again(now), authority))
     }
 
     /// The signature, and then the claims.

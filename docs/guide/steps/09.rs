@@ -108,7 +108,7 @@ async fn open() -> Result<Shop, Box<dyn Error>> {
 }
 
 fn app(shop: Shop) -> Result<Router, Box<dyn Error>> {
-    // The claim `roles`: a slash, then its name.
+    // `"/roles"` means the claim `roles`: write a slash, then the name of the claim.
     let verifier = Verifier::<Access>::new(shop.issuer.authority().roles_at("/roles"))?;
     let auth = JwtAuthLayer::new(verifier)
         .token_from([TokenSource::bearer(), shop.access_cookie.source(Csrf::same_origin())]);

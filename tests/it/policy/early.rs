@@ -94,6 +94,28 @@ fn a_text_elsewhere_does_not_help() {
     }
 }
 
+/// A long array is not collected before the signature, and means the same as after it.
+#[test]
+fn a_long_array_is_refused_all_the_same() {
+    let world = world();
+    let audiences = |count: usize| {
+        (1..count).map(|number| number.to_string()).chain(["api".to_owned()]).collect::<Vec<_>>()
+    };
+    for (count, reason) in [(32, None), (33, Some(Reason::InvalidClaim))] {
+        let token = world.issuer.sign(json!({ "aud": audiences(count) }));
+        assert_eq!(verify(&world.verifier, &token).err().map(|refused| refused.reason()), reason, "{count}");
+    }
+    // Of other claims the final judgement sees all elements.
+    let kinds: Vec<String> = (0..40).map(|number| number.to_string()).chain(["refresh".to_owned()]).collect();
+    let error = refused(&world, &world.issuer.sign(json!({ "typ": kinds, "aud": "\u{61}pi" })));
+    assert_eq!((error.reason(), error.claim()), (Reason::WrongType, Some("typ")));
+    let payload = json!({ "iss": "https://id.example.com", "exp": 4_000_000_000_u64, "typ": kinds, "old": { "exp": 1 } });
+    let header = json!({ "alg": "ES256", "kid": world.issuer.kid() }).to_string();
+    let payload = payload.to_string().replacen('{', r#"{"aud":"\u0061pi","#, 1);
+    let error = refused(&world, &world.issuer.sign_raw(header, payload));
+    assert_eq!((error.reason(), error.signature_verified()), (Reason::WrongType, true));
+}
+
 /// A long payload is not looked at early, because the look would cost as much as the signature.
 #[test]
 fn a_long_payload_is_read_after_the_signature() {

@@ -148,11 +148,14 @@ impl Remote {
             return NowOrLater::ready(Err(Unavailable)); // nobody looked, so nobody knows
         }
         if !driven || begins > now + patience {
+            let state = inner.state();
             if empty || !attempts.borrow().1 {
                 return NowOrLater::ready(Err(Unavailable));
             }
             // This demand is noted, so those that come next need not be.
-            inner.quiet_until.store(millis(begins.saturating_sub(patience)), Ordering::Relaxed);
+            if driven && let Some(begins) = state.next_refresh() {
+                inner.quiet_until.store(millis(begins.saturating_sub(patience)), Ordering::Relaxed);
+            }
             return NowOrLater::ready(Ok(false));
         }
         NowOrLater::later(async move {

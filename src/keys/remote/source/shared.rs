@@ -115,11 +115,14 @@ impl Inner {
                 self.state().failed(self.now(), retry_after, spread());
             }
         }
-        self.quiet_until.store(0, Ordering::Relaxed);
+        // Locked, so that nobody is quieted by what was true before.
+        let state = self.state();
         self.attempts.send_modify(|(count, last_was_good)| {
             *count += 1;
             *last_was_good = good;
         });
+        self.quiet_until.store(0, Ordering::Relaxed);
+        drop(state);
     }
 
     /// The task is gone: with its runtime, or since the fetcher panicked, which is a failure like any other.
