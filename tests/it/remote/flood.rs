@@ -145,3 +145,19 @@ async fn an_unknown_issuer_costs_no_fetch() {
         "one issuer's token is no affair of the other"
     );
 }
+
+/// While nothing is fetched for unknown keys, those that are known go on as before, whatever else a header says.
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_unknown_keys_leaves_known_ones_alone() {
+    let provider = provider();
+    let verifier = jwks(&provider);
+    let stranger = TestIssuer::new(ISS);
+    for round in 0..20 {
+        let unknown = stranger.sign_with(json!({ "kid": format!("invented-{round}") }), json!({}));
+        assert_eq!(reason(&verifier, &unknown).await, Reason::UnknownKey);
+        let good = provider.sign_with(json!({ "x": round }), json!({}));
+        assert!(accepts(&verifier, &good).await);
+        let forged = stranger.sign_with(json!({ "kid": provider.kid(), "y": round }), json!({}));
+        assert_eq!(reason(&verifier, &forged).await, Reason::BadSignature);
+    }
+}
