@@ -172,6 +172,16 @@ mod tests {
     }
 
     #[test]
+    fn there_are_so_many_members_at_most() {
+        let of = |members: usize| {
+            let others: String = (1..members).map(|number| format!(r#","m{number}":0"#)).collect();
+            format!(r#"{{"alg":"ES256"{others}}}"#)
+        };
+        assert!(read(&of(24)).is_ok());
+        assert_eq!(read(&of(25)).unwrap_err(), Reason::MalformedToken);
+    }
+
+    #[test]
     fn media_types_compare_without_case_and_prefix() {
         assert!(same_media_type("at+jwt", "application/AT+JWT"));
         assert!(same_media_type("Application/at+jwt", "at+jwt"));

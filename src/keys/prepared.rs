@@ -249,7 +249,7 @@ impl PreparedSet {
 }
 
 #[cfg(all(test, any(feature = "aws-lc-rs", feature = "rust-crypto")))]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used)] // clippy knows tests by `cfg(test)` alone
 mod tests {
     use super::*;
     use crate::keys::Secret;

@@ -15,6 +15,7 @@ mod glance;
 mod issuer_rule;
 mod jwt;
 mod key_origin;
+mod lazy_payload;
 mod permissions;
 mod policy;
 mod principal;

@@ -11,6 +11,7 @@ use super::checks;
 use super::claims_mismatch::ClaimsMismatch;
 use super::claims_type::ClaimsType;
 use super::jwt::Jwt;
+use super::lazy_payload::{LazyPayload, decode};
 use super::principal::Registered;
 use super::ready_authority::ReadyAuthority;
 use super::unresolved::{LookedUp, Unresolved};
@@ -175,13 +176,13 @@ impl<C: ClaimsType> Verifier<C> {
         now: UnixTime,
     ) -> Result<(), AuthError> {
         let text = self.text_of(payload)?;
-        let mut notes = self.few_notes(authority);
+        let mut notes = self.bounded_notes(authority);
         jose::skim(text, self.core.limits.claims, &mut notes).map_err(|_| Reason::MalformedToken)?;
         authority.policy.check_claims(&notes, now).map(drop)
     }
 
     /// Notes that an attacker cannot make long.
-    fn few_notes<'a>(&self, authority: &'a ReadyAuthority) -> RegisteredClaims<'a> {
+    fn bounded_notes<'a>(&self, authority: &'a ReadyAuthority) -> RegisteredClaims<'a> {
         RegisteredClaims::new(&authority.policy.required)
             .with_elements_at_most(self.core.limits.audience_elements)
     }
@@ -194,7 +195,7 @@ impl<C: ClaimsType> Verifier<C> {
         authority: &ReadyAuthority,
         now: UnixTime,
     ) -> Result<(), AuthError> {
-        let mut notes = self.few_notes(authority);
+        let mut notes = self.bounded_notes(authority);
         let most = self.core.limits.claims.min(CLAIMS_READ_EARLY);
         match self.text_of(payload).map(|text| jose::skim(text, most, &mut notes)) {
             Ok(Ok(())) => authority.policy.check_claims(&notes, now).map(drop),
@@ -229,7 +230,7 @@ impl<C: ClaimsType> Verifier<C> {
             let keys = only.keys.load();
             if let Some(candidates) = keys.recall(compact.header) {
                 let authority = SelectedAuthority::Configured(only);
-                return self.with_candidates(&compact, &candidates, authority, &mut Payload::default());
+                return self.with_candidates(&compact, &candidates, authority, &mut LazyPayload::default());
             }
         }
         if !jose::begins_an_object(compact.header) {
@@ -238,8 +239,8 @@ impl<C: ClaimsType> Verifier<C> {
         let mut scratch = Scratch::default();
         let header = Header::read(decode(compact.header, &mut scratch)?, limits)?;
         let algorithm = header.alg.ok_or(Reason::AlgorithmNotAllowed)?;
-        let mut payload = Payload::default();
-        let (authority, issuer) = match self.choose_authority(&compact, &mut payload)? {
+        let mut payload = LazyPayload::default();
+        let (authority, issuer) = match self.choose_authority(only, &compact, &mut payload)? {
             Choice::Authority { authority, issuer } => (authority, issuer),
             Choice::NotAtHand(issuer) => return Ok(Progress::Unresolved(Unresolved::Tenant(issuer))),
         };
@@ -276,13 +277,13 @@ impl<C: ClaimsType> Verifier<C> {
         compact: &Compact<'_>,
         candidates: &Candidates<'_>,
         authority: SelectedAuthority<'v>,
-        payload: &mut Payload,
+        payload: &mut LazyPayload,
     ) -> Result<Progress<'v, C>, AuthError> {
         if !candidates.iter().any(|key| key.fits(compact.signature)) {
             return Err(Reason::BadSignature.into());
         }
         let now = self.core.clock.now();
-        let tokens = self.tokens.as_ref().filter(|_| compact.token.len() <= KEPT);
+        let tokens = self.tokens.as_ref().filter(|_| compact.token.len() <= LONGEST_KEPT);
         let named = tokens.and_then(|tokens| Some((tokens, VerifiedTokens::<C>::name(compact.token)?)));
         let Some((tokens, name)) = named else {
             let jwt = self.verify_signature(compact, candidates, &authority, payload, now)?;
@@ -309,7 +310,7 @@ impl<C: ClaimsType> Verifier<C> {
         compact: &Compact<'_>,
         candidates: &Candidates<'_>,
         authority: &SelectedAuthority<'_>,
-        payload: &mut Payload,
+        payload: &mut LazyPayload,
         now: UnixTime,
     ) -> Result<Jwt<C>, AuthError> {
         if !jose::begins_an_object(compact.payload) {
@@ -335,13 +336,14 @@ impl<C: ClaimsType> Verifier<C> {
 
     /// The authority whose keys count. With several, the unverified `iss` may only choose among those that are trusted;
     /// each then demands it again after the signature.
-    fn choose_authority(
-        &self,
+    fn choose_authority<'v>(
+        &'v self,
+        only: Option<&'v ReadyAuthority>,
         compact: &Compact<'_>,
-        payload: &mut Payload,
-    ) -> Result<Choice<'_>, AuthError> {
+        payload: &mut LazyPayload,
+    ) -> Result<Choice<'v>, AuthError> {
         let authorities = &self.core.authorities;
-        if let Some(only) = authorities.only().filter(|only| !only.policy.issuer.shares_keys()) {
+        if let Some(only) = only {
             return Ok(Choice::Authority { authority: SelectedAuthority::Configured(only), issuer: None });
         }
         if !jose::begins_an_object(compact.payload) {
@@ -429,30 +431,7 @@ const LOOKED_AT_EARLY: usize = 3072;
 const CLAIMS_READ_EARLY: usize = 64;
 
 /// Bytes of a token that is kept. To hash a longer one would cost as much as some signatures.
-const KEPT: usize = 8192;
-
-/// A payload that is decoded when it is needed first.
-#[derive(Default)]
-struct Payload {
-    scratch: Option<Scratch>,
-    length: usize,
-}
-
-impl Payload {
-    fn decoded(&mut self, compact: &Compact<'_>) -> Result<&[u8], AuthError> {
-        if self.scratch.is_none() {
-            let scratch = self.scratch.insert(Scratch::default());
-            let decoded = decode(compact.payload, scratch).map(<[u8]>::len);
-            // What cannot be decoded must not be taken for an empty payload later.
-            self.length = decoded.inspect_err(|_| self.scratch = None)?;
-        }
-        Ok(self.scratch.as_ref().map(|scratch| scratch.decoded(self.length)).unwrap_or_default())
-    }
-}
-
-fn decode<'s>(encoded: &[u8], scratch: &'s mut Scratch) -> Result<&'s [u8], AuthError> {
-    jose::decode(encoded, scratch).ok_or_else(|| Reason::MalformedToken.into())
-}
+const LONGEST_KEPT: usize = 8192;
 
 // By hand: a derive would ask for `C: Clone`.
 impl<C> Clone for Verifier<C> {

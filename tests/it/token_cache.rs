@@ -11,6 +11,7 @@ use tower_jwt_auth::{
     TestIssuer, TestProvider, TokenCache, UnixTime, Verifier,
 };
 
+use crate::remote::pass;
 use crate::support::verify;
 
 /// Makes a claims type that counts how often it is read, which is once for each signature that was good.
@@ -249,6 +250,19 @@ fn it_is_bounded_in_entries_and_in_bytes() {
 }
 
 #[test]
+fn a_long_token_is_not_kept() {
+    counted!();
+    let (issuer, clock) = issuer_of(Algorithm::HS256);
+    let verifier = cached::<Counted>(issuer.authority(), &clock, TokenCache::new());
+    for (length, reads) in [(4000, 1), (7000, 2)] {
+        let (token, before) = (issuer.sign(json!({ "x": "x".repeat(length) })), read());
+        assert_eq!(token.len() > 8192, reads == 2);
+        (0..2).for_each(|_| drop(verify(&verifier, &token).unwrap()));
+        assert_eq!(read() - before, reads, "{length}");
+    }
+}
+
+#[test]
 fn who_comes_at_once_waits_for_one_verification() {
     counted!();
     const CALLERS: usize = 8;
@@ -331,11 +345,6 @@ fn a_policy_sees_the_time_of_each_hit() {
     clock.advance(Duration::from_secs(1));
     assert_eq!(decide(), Err(Reason::InsufficientUserAuthentication));
     assert_eq!(read(), 1);
-}
-
-/// Lets tokio's paused clock run, and all that is due on the way.
-async fn pass(seconds: u64) {
-    tokio::time::sleep(Duration::from_secs(seconds)).await;
 }
 
 fn tomorrow() -> u64 {

@@ -202,17 +202,34 @@ pub fn rivals(runtime: &Runtime, keys: &Keys, count: usize) -> Vec<(&'static str
     all
 }
 
-/// As axum's own example does it: a typed header, and `decode`.
-fn axum_with_jsonwebtoken(keys: &Keys) -> Box<dyn Contender> {
-    use axum::RequestPartsExt;
-    use axum_extra::TypedHeader;
-    use axum_extra::headers::{Authorization, authorization::Bearer};
+/// What `jsonwebtoken::decode` needs.
+pub fn for_decode(keys: &Keys) -> (jsonwebtoken::DecodingKey, jsonwebtoken::Validation) {
     let jwk: jsonwebtoken::jwk::Jwk = serde_json::from_value(keys.jwk(KID)).unwrap();
     let mut validation = jsonwebtoken::Validation::new(keys.algorithm.name().parse().unwrap());
     validation.set_issuer(&[ISSUER]);
     validation.set_audience(&[AUDIENCE]);
     validation.validate_nbf = true;
-    let state = Arc::new((jsonwebtoken::DecodingKey::from_jwk(&jwk).unwrap(), validation));
+    (jsonwebtoken::DecodingKey::from_jwk(&jwk).unwrap(), validation)
+}
+
+/// The decoder of axum-jwt-auth, with its keys loaded.
+pub async fn remote_decoder(url: &str, algorithm: Algorithm) -> axum_jwt_auth::Decoder<Claims> {
+    let mut validation = jsonwebtoken10::Validation::new(algorithm.name().parse().unwrap());
+    validation.set_issuer(&[ISSUER]);
+    validation.set_audience(&[AUDIENCE]);
+    validation.validate_nbf = true;
+    let decoder = axum_jwt_auth::RemoteJwksDecoder::builder().jwks_url(url.to_owned()).validation(validation);
+    let decoder = decoder.build().unwrap();
+    decoder.initialize().await.unwrap();
+    Arc::new(decoder)
+}
+
+/// As axum's own example does it: a typed header, and `decode`.
+fn axum_with_jsonwebtoken(keys: &Keys) -> Box<dyn Contender> {
+    use axum::RequestPartsExt;
+    use axum_extra::TypedHeader;
+    use axum_extra::headers::{Authorization, authorization::Bearer};
+    let state = Arc::new(for_decode(keys));
     boxed(service_fn(move |request: Request<Body>| {
         let state = Arc::clone(&state);
         async move {
@@ -254,7 +271,7 @@ fn jwt_authorizer(runtime: &Runtime, jwks: &str) -> Box<dyn Contender> {
 fn axum_jwt_auth(runtime: &Runtime, url: &str, algorithm: Algorithm) -> Box<dyn Contender> {
     use axum::extract::{FromRef, FromRequestParts};
     use axum::response::IntoResponse;
-    use axum_jwt_auth::{Decoder, RemoteJwksDecoder};
+    use axum_jwt_auth::Decoder;
 
     #[derive(Clone)]
     struct State(Decoder<Claims>);
@@ -265,14 +282,7 @@ fn axum_jwt_auth(runtime: &Runtime, url: &str, algorithm: Algorithm) -> Box<dyn 
         }
     }
 
-    let mut validation = jsonwebtoken10::Validation::new(algorithm.name().parse().unwrap());
-    validation.set_issuer(&[ISSUER]);
-    validation.set_audience(&[AUDIENCE]);
-    validation.validate_nbf = true;
-    let decoder =
-        RemoteJwksDecoder::builder().jwks_url(url.to_owned()).validation(validation).build().unwrap();
-    runtime.block_on(decoder.initialize()).unwrap();
-    let state = State(Arc::new(decoder));
+    let state = State(runtime.block_on(remote_decoder(url, algorithm)));
     boxed(service_fn(move |request: Request<Body>| {
         let state = state.clone();
         async move {

@@ -8,11 +8,11 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum_extra::TypedHeader;
 use axum_extra::headers::{Authorization, authorization::Bearer};
-use axum_jwt_auth::{Decoder, RemoteJwksDecoder};
+use axum_jwt_auth::Decoder;
 use tower_jwt_auth::{Authority, Jwt, JwtAuthLayer, KeySet, TokenCache, Verifier};
 
-use crate::contenders::{runtime, serve};
-use crate::tokens::{AUDIENCE, Claims, ISSUER, KID, Keys};
+use crate::contenders::{for_decode, remote_decoder, runtime, serve};
+use crate::tokens::{AUDIENCE, Claims, ISSUER, Keys};
 
 pub const NAMES: [&str; 5] = ["none", "ours", "ours, cached", "axum with jsonwebtoken", "axum-jwt-auth"];
 
@@ -44,12 +44,7 @@ async fn router(name: &str, keys: &Keys) -> Router {
             Router::new().route("/", get(greet)).layer(JwtAuthLayer::new(verifier.build().unwrap()))
         }
         "axum with jsonwebtoken" => {
-            let jwk: jsonwebtoken::jwk::Jwk = serde_json::from_value(keys.jwk(KID)).unwrap();
-            let mut validation = jsonwebtoken::Validation::new(keys.algorithm.name().parse().unwrap());
-            validation.set_issuer(&[ISSUER]);
-            validation.set_audience(&[AUDIENCE]);
-            validation.validate_nbf = true;
-            let state = Arc::new((jsonwebtoken::DecodingKey::from_jwk(&jwk).unwrap(), validation));
+            let state = Arc::new(for_decode(keys));
             let greet =
                 |state: axum::extract::State<Arc<(jsonwebtoken::DecodingKey, jsonwebtoken::Validation)>>,
                  TypedHeader(Authorization(bearer)): TypedHeader<Authorization<Bearer>>| async move {
@@ -64,18 +59,12 @@ async fn router(name: &str, keys: &Keys) -> Router {
             Router::new().route("/", get(greet)).with_state(state)
         }
         "axum-jwt-auth" => {
-            let mut validation = jsonwebtoken10::Validation::new(keys.algorithm.name().parse().unwrap());
-            validation.set_issuer(&[ISSUER]);
-            validation.set_audience(&[AUDIENCE]);
-            validation.validate_nbf = true;
-            let url = serve(keys.jwks(1));
-            let decoder = RemoteJwksDecoder::builder().jwks_url(url).validation(validation).build().unwrap();
-            decoder.initialize().await.unwrap();
+            let state = State(remote_decoder(&serve(keys.jwks(1)), keys.algorithm).await);
             let greet = |user: User| async move {
                 std::hint::black_box(user.0.len());
                 "hello"
             };
-            Router::new().route("/", get(greet)).with_state(State(Arc::new(decoder)))
+            Router::new().route("/", get(greet)).with_state(state)
         }
         other => panic!("{other} is none of {NAMES:?}"),
     }

@@ -14,21 +14,21 @@ const DEFAULT_REALM: &str = "api";
 /// The challenges that a layer answers with. Making them in advance keeps a refusal free of formatting.
 #[derive(Clone, Debug)]
 pub(crate) struct Challenges {
-    plain: Ready,
-    invalid_token: Ready,
-    invalid_request: Ready,
-    insufficient_scope: Ready,
-    insufficient_user_authentication: Ready,
+    plain: Prepared,
+    invalid_token: Prepared,
+    invalid_request: Prepared,
+    insufficient_scope: Prepared,
+    insufficient_user_authentication: Prepared,
 }
 
 /// A challenge, and the headers of the usual answer with it: a copy costs less than putting them together.
 #[derive(Clone, Debug)]
-struct Ready {
+struct Prepared {
     challenge: HeaderValue,
     headers: HeaderMap,
 }
 
-impl Ready {
+impl Prepared {
     fn new(challenge: HeaderValue) -> Self {
         let mut headers = no_store();
         headers.insert(WWW_AUTHENTICATE, challenge.clone());
@@ -61,13 +61,13 @@ impl Challenges {
 
     fn of_values(values: [HeaderValue; 5]) -> Self {
         let [plain, invalid_token, invalid_request, insufficient_scope, insufficient_user_authentication] =
-            values.map(Ready::new);
+            values.map(Prepared::new);
         Self { plain, invalid_token, invalid_request, insufficient_scope, insufficient_user_authentication }
     }
 
     /// The challenge for this reason, if one belongs to it, with what would help.
     pub(crate) fn of(&self, reason: Reason, params: Option<&ChallengeParams>) -> Option<HeaderValue> {
-        let challenge = &self.ready(reason)?.challenge;
+        let challenge = &self.prepared(reason)?.challenge;
         Some(match params {
             None => challenge.clone(),
             Some(params) => with_params(challenge, params),
@@ -76,15 +76,15 @@ impl Challenges {
 
     /// The headers of an answer in HTTP: the challenge, and that nobody stores it.
     pub(crate) fn headers(&self, reason: Reason, params: Option<&ChallengeParams>) -> HeaderMap {
-        let Some(ready) = self.ready(reason) else { return no_store() };
-        let mut headers = ready.headers.clone();
+        let Some(prepared) = self.prepared(reason) else { return no_store() };
+        let mut headers = prepared.headers.clone();
         if let Some(params) = params {
-            headers.insert(WWW_AUTHENTICATE, with_params(&ready.challenge, params));
+            headers.insert(WWW_AUTHENTICATE, with_params(&prepared.challenge, params));
         }
         headers
     }
 
-    fn ready(&self, reason: Reason) -> Option<&Ready> {
+    fn prepared(&self, reason: Reason) -> Option<&Prepared> {
         match reason.challenge() {
             Challenge::None => None,
             Challenge::Plain => Some(&self.plain),

@@ -124,6 +124,14 @@ mod tests {
     }
 
     #[test]
+    fn a_second_credential_is_searched_for_in_a_bounded_part() {
+        let joined = |length: usize| of(&[format!("Bearer {}, Bearer b", "a".repeat(length)).as_bytes()]);
+        assert_eq!(joined(2047), Err(Reason::MalformedRequest));
+        // Further on it is garbage in a token, which the decoder refuses.
+        assert!(joined(2048).is_ok());
+    }
+
+    #[test]
     fn anything_else_is_malformed() {
         for line in [
             &b"Bearer"[..],

@@ -127,6 +127,26 @@ fn a_long_payload_is_read_after_the_signature() {
     assert_eq!(refused(&world, &forged(&long(4000))).reason(), Reason::BadSignature);
 }
 
+/// Nor is one of many members, whose names would have to be held.
+#[test]
+fn many_members_are_read_after_the_signature() {
+    let world = world();
+    let with = |more: usize| {
+        let mut claims: serde_json::Map<String, Value> =
+            (0..more).map(|number| (format!("m{number}"), json!(0))).collect();
+        claims.insert("exp".to_owned(), json!(1_000_000_000));
+        refused(&world, &world.issuer.sign(claims))
+    };
+    for (more, signature_verified) in [(50, false), (64, true)] {
+        let error = with(more);
+        assert_eq!(
+            (error.reason(), error.signature_verified()),
+            (Reason::Expired, signature_verified),
+            "{more}"
+        );
+    }
+}
+
 /// The client is told the same as after the signature.
 #[tokio::test]
 async fn the_answer_is_the_same() {

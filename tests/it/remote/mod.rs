@@ -68,7 +68,7 @@ fn at_once(verifier: &Verifier<Claims>, token: &str) -> Option<bool> {
 }
 
 /// Lets tokio's paused clock run, and all that is due on the way.
-async fn pass(seconds: u64) {
+pub(crate) async fn pass(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
 }
 
