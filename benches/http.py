@@ -26,7 +26,7 @@ def main():
         servers = {}
         for name in NAMES:
             server = subprocess.Popen(["taskset", "-c", "0", str(binary), "serve", name, algorithm], stdout=subprocess.PIPE, text=True)
-            address, token = server.stdout.readline().split()
+            address, token = server.stdout.readline().split()[:2]
             servers[name] = (server, address, token)
         try:
             rates = {name: [] for name in NAMES}

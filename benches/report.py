@@ -71,6 +71,8 @@ def main():
         "authorities": "Authorities, against one",
         "cached": "Cached: (layer - bare) / raw signature check",
         "http": "Over HTTP on loopback: requests per second, as a share of those without a layer",
+        "grpc": "gRPC on loopback: calls per second, as a share of those without a layer",
+        "goodput": "Valid requests under ten times as many bad signatures, over calm",
         "threads": "Requests per second of two threads, over one",
     }
     for part, title in titles.items():

@@ -300,6 +300,15 @@ fn axum_jwt_auth(runtime: &Runtime, url: &str, algorithm: Algorithm) -> Box<dyn 
 }
 
 fn tower_oauth2_resource_server(runtime: &Runtime, jwks: &str, algorithm: Algorithm) -> Box<dyn Contender> {
+    let layer = runtime.block_on(resource_server(jwks, algorithm)).into_layer::<Body>();
+    boxed(layer.layer(handler!(Claims, |claims| &claims.sub)))
+}
+
+/// What tower-oauth2-resource-server makes its layers of.
+pub async fn resource_server(
+    jwks: &str,
+    algorithm: Algorithm,
+) -> tower_oauth2_resource_server::server::OAuth2ResourceServer<Claims> {
     use tower_oauth2_resource_server::server::OAuth2ResourceServer;
     use tower_oauth2_resource_server::tenant::TenantConfiguration;
     use tower_oauth2_resource_server::validation::ClaimsValidationSpec;
@@ -309,9 +318,7 @@ fn tower_oauth2_resource_server(runtime: &Runtime, jwks: &str, algorithm: Algori
         .allowed_algorithms(&[algorithm.name().parse().unwrap()])
         .build()
         .unwrap();
-    let server = OAuth2ResourceServer::<Claims>::builder().add_tenant(tenant).build();
-    let layer = runtime.block_on(server).unwrap().into_layer::<Body>();
-    boxed(layer.layer(handler!(Claims, |claims| &claims.sub)))
+    OAuth2ResourceServer::<Claims>::builder().add_tenant(tenant).build().await.unwrap()
 }
 
 /// It wants claims of its own types.

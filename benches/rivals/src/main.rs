@@ -4,6 +4,8 @@
 //! and plots of `docs/performance.md` of it.
 
 mod contenders;
+mod goodput;
+mod grpc;
 mod rounds;
 mod search;
 mod serve;
@@ -22,16 +24,18 @@ use rounds::{Case, median};
 use tokens::{Algorithm, Keys, refused};
 use tokio::runtime::Runtime;
 
-const USAGE: &str = "rivals accepted|refused|keys|authorities|cached|threads|search [ALGORITHM..]";
+const USAGE: &str =
+    "rivals accepted|refused|keys|authorities|cached|threads|goodput|grpc|search [ALGORITHM..]";
 
 fn main() {
     let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
     let _ = jsonwebtoken10::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
     let mut arguments = std::env::args().skip(1);
     let part = arguments.next().expect(USAGE);
-    if part == "serve" {
+    if let "serve" | "serve-grpc" = part.as_str() {
         let name = arguments.next().expect("serve NAME ALGORITHM");
-        return serve::run(&name, &Keys::new(Algorithm::of_name(&arguments.next().expect("an algorithm"))));
+        let keys = Keys::new(Algorithm::of_name(&arguments.next().expect("an algorithm")));
+        return if part == "serve" { serve::run(&name, &keys) } else { grpc::serve(&name, &keys) };
     }
     let mut algorithms: Vec<Algorithm> = arguments.map(|name| Algorithm::of_name(&name)).collect();
     if algorithms.is_empty() {
@@ -47,6 +51,8 @@ fn main() {
             "authorities" => many_authorities(&runtime, &keys),
             "cached" => cached(&runtime, &keys),
             "threads" => threads(&keys),
+            "goodput" => goodput::goodput(&runtime, algorithm),
+            "grpc" => grpc::measure(&runtime, algorithm),
             "search" => search::worst(&runtime, &keys),
             _ => panic!("{USAGE}"),
         }

@@ -16,13 +16,14 @@ use crate::tokens::{AUDIENCE, Claims, ISSUER, Keys};
 
 pub const NAMES: [&str; 5] = ["none", "ours", "ours, cached", "axum with jsonwebtoken", "axum-jwt-auth"];
 
-/// Serves on a port that it prints, with the token to send, until it is killed.
+/// Serves on a port that it prints, with tokens to send (the first is that of every other measurement), until it is killed.
 pub fn run(name: &str, keys: &Keys) {
     let runtime = runtime();
     let router = runtime.block_on(router(name, keys));
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        println!("{} {}", listener.local_addr().unwrap(), keys.good());
+        let users: Vec<String> = (0..64).map(|number| keys.of_user(number)).collect();
+        println!("{} {} {}", listener.local_addr().unwrap(), keys.good(), users.join(" "));
         axum::serve(listener, router).await.unwrap();
     });
 }
