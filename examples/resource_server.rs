@@ -8,6 +8,11 @@
 //! | `JWT_JWKS` | instead: a JWK set, as JSON or as the path of a file; secrets (`oct`) are allowed |
 //! | `JWT_JWKS_URL` | instead: the URL of a JWK set, fetched when the first token comes, and kept up to date |
 //! | `JWT_OIDC_ISSUER` | instead: an issuer whose discovery document says where its keys are; it is `JWT_ISSUER` as well |
+//! | `JWT_DISCOVERY_URL` | the discovery document of `JWT_OIDC_ISSUER`, if the issuer has another address from here |
+//! | `JWT_JWKS_URL` with `JWT_OIDC_ISSUER` | its JWK set, if the `jwks_uri` of its document cannot be reached from here |
+//! | `JWT_INSECURE_HTTP_HOSTS` | hosts that may be asked over plain `http://`, as `host` or `host:port`, separated by commas |
+//! | `JWT_CA_FILE` | a PEM file of certificate authorities to trust, beside the system's |
+//! | `JWT_FETCH_TOKEN_FILE` | a file whose bearer token is sent to the host above; read for each fetch, so it may be rotated |
 //! | `JWT_KEYS_FILE` | where the keys of these two are kept for the next start; in a directory that only this user can write |
 //! | `JWT_ALLOW_HTTP` | `1` allows `http://` in these two for a host that is this very machine |
 //! | `JWT_KEYS_MAX_AGE` | seconds for which keys from a URL are kept, whatever the provider's `max-age` says; 1 to 86400 |
@@ -19,11 +24,11 @@ use std::fmt;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::{Json, Router, routing::get};
 use tower_jwt_auth::{
-    Algorithm, Authority, Claims, FileKeyStore, Jwt, JwtAuthLayer, KeySet, Refusal, RemoteKeys, Secret,
-    Verifier,
+    Algorithm, Authority, Claims, FileKeyStore, HttpFetch, Jwt, JwtAuthLayer, KeySet, Refusal, RemoteKeys,
+    Secret, Verifier,
 };
 
 #[tokio::main]
@@ -71,20 +76,39 @@ fn authority() -> Result<Authority, Problem> {
     let (name, value) = given.next().ok_or(
         "neither JWT_SECRET nor JWT_JWKS is set, nor JWT_JWKS_URL or JWT_OIDC_ISSUER: give one of them",
     )?;
-    if let Some((other, _)) = given.next() {
-        return Err(format!("both {name} and {other} are set: keep one of them").into());
+    // The two together: the issuer's keys, at another address.
+    let both = (name, given.next());
+    let jwks_url = match both {
+        (_, None) => None,
+        ("JWT_JWKS_URL", Some(("JWT_OIDC_ISSUER", _))) => Some(value.clone()),
+        (_, Some((other, _))) => {
+            return Err(format!("both {name} and {other} are set: keep one of them").into());
+        }
+    };
+    if !["JWT_JWKS_URL", "JWT_OIDC_ISSUER"].contains(&name) {
+        for of_fetches in ["JWT_KEYS_FILE", "JWT_CA_FILE", "JWT_FETCH_TOKEN_FILE", "JWT_INSECURE_HTTP_HOSTS"]
+        {
+            if variable(of_fetches).is_some() {
+                let problem = format!("{of_fetches} is for keys that are fetched, and {name} is set");
+                return Err(format!("{problem}: leave it out").into());
+            }
+        }
     }
-    if variable("JWT_KEYS_FILE").is_some() && !["JWT_JWKS_URL", "JWT_OIDC_ISSUER"].contains(&name) {
-        return Err(
-            format!("JWT_KEYS_FILE is for keys that are fetched, and {name} is set: leave it out").into()
-        );
+    if variable("JWT_DISCOVERY_URL").is_some() && (name != "JWT_OIDC_ISSUER" || jwks_url.is_some()) {
+        return Err(format!("JWT_DISCOVERY_URL leads to keys, and {name} is set: keep one of them").into());
     }
     let mut authority = match (name, value) {
         ("JWT_SECRET", secret) => Authority::keys(
             secret_keys(&secret, &algorithms).map_err(|error| format!("JWT_SECRET: {error}"))?,
         ),
-        ("JWT_JWKS_URL", url) => Authority::jwks(remote(url)?),
-        ("JWT_OIDC_ISSUER", issuer) => Authority::oidc(remote(issuer)?),
+        ("JWT_JWKS_URL", url) if jwks_url.is_some() => {
+            Authority::oidc(remote(issuer.clone(), &url)?.jwks_url(&url))
+        }
+        ("JWT_JWKS_URL", url) => Authority::jwks(remote(url.clone(), &url)?),
+        ("JWT_OIDC_ISSUER", issuer) => Authority::oidc(match variable("JWT_DISCOVERY_URL") {
+            Some(document) => remote(issuer, &document)?.discovery_url(&document),
+            None => remote(issuer.clone(), &issuer)?,
+        }),
         (_, jwks) => {
             let inline = jwks.trim_start().starts_with('{');
             let json = if inline { Ok(jwks.clone()) } else { std::fs::read_to_string(&jwks) };
@@ -104,8 +128,12 @@ fn authority() -> Result<Authority, Problem> {
     Ok(authority.issuer(issuer).audience(audience))
 }
 
-fn remote(url: String) -> Result<RemoteKeys, Problem> {
-    let mut keys = RemoteKeys::new(url);
+/// Keys of this URL or issuer, of which `address` is what is fetched.
+fn remote(url: String, address: &str) -> Result<RemoteKeys, Problem> {
+    let mut keys = RemoteKeys::new(url).fetch(fetch(address)?);
+    if let Some(hosts) = variable("JWT_INSECURE_HTTP_HOSTS") {
+        keys = keys.insecure_http_hosts(hosts.split(',').map(str::trim));
+    }
     if let Some(path) = variable("JWT_KEYS_FILE") {
         keys = keys.keep_in(FileKeyStore::new(path));
     }
@@ -118,6 +146,22 @@ fn remote(url: String) -> Result<RemoteKeys, Problem> {
         keys = keys.max_age(Duration::from_secs(seconds)..=Duration::from_secs(seconds));
     }
     Ok(keys)
+}
+
+/// What fetches, with the authorities and the token of a private network.
+fn fetch(address: &str) -> Result<HttpFetch, Problem> {
+    let mut fetch = HttpFetch::builder();
+    if let Some(path) = variable("JWT_CA_FILE") {
+        fetch =
+            fetch.root_certificates(std::fs::read(&path).map_err(|e| format!("JWT_CA_FILE: {path}: {e}"))?);
+    }
+    if let Some(path) = variable("JWT_FETCH_TOKEN_FILE") {
+        let address: Uri = address.parse().map_err(|_| format!("{address} is not a URL"))?;
+        let (scheme, host) = (address.scheme_str().unwrap_or_default(), address.authority());
+        fetch =
+            fetch.bearer_token_file(&format!("{scheme}://{}", host.map_or("", |host| host.as_str())), path);
+    }
+    Ok(fetch.build()?)
 }
 
 fn secret_keys(text: &str, algorithms: &[Algorithm]) -> Result<KeySet, tower_jwt_auth::ConfigError> {

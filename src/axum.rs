@@ -20,7 +20,10 @@ use crate::verify::{Jwt, Principal};
 impl IntoResponse for AuthError {
     fn into_response(self) -> Response {
         if !self.is_reported() {
-            trace::debug!(reason = %self.reason(), claim = self.claim(), "request refused");
+            trace::debug!(
+                reason = %self.reason(), claim = self.claim(), why = std::error::Error::source(&self).map(trace::display),
+                "request refused"
+            );
         }
         let mut response = Answers::defaults().http(&self, Body::empty());
         provisional(response.extensions_mut(), self);

@@ -282,7 +282,7 @@ pub use issuer::{
 };
 pub use jose::{Algorithm, Audience, Claims, Limits};
 #[cfg(feature = "jwks")]
-pub use keys::{Fetch, FetchError, HttpFetch, KeyHealth, RemoteKeys};
+pub use keys::{Fetch, FetchError, HttpFetch, HttpFetchBuilder, KeyHealth, RemoteKeys};
 pub use keys::{Key, KeySet, Secret, SkippedKey};
 pub use layer::{
     Auto, JwtAuth, JwtAuthLayer, Problem, RawToken, Refusal, Reject, RequestHead, ResponseFuture,

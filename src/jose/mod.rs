@@ -7,6 +7,7 @@ mod claims_deserializer;
 mod compact;
 mod first_member;
 mod header;
+mod issuer_difference;
 mod jwk;
 mod limits;
 mod member_names;
@@ -22,6 +23,7 @@ pub use claims::{Audience, Claims};
 pub(crate) use compact::Compact;
 pub(crate) use first_member::{FirstMember, first_member};
 pub(crate) use header::{Header, same_media_type};
+pub(crate) use issuer_difference::IssuerDifference;
 pub(crate) use jwk::{Jwk, JwkError, Params, read_jwk, read_jwk_set};
 pub(crate) use member_names::Name;
 #[cfg(feature = "issuer")]

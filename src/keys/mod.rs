@@ -13,7 +13,7 @@ pub(crate) use prepared::{Candidates, KeyOwner, NoKey, PreparedSet};
 #[cfg(feature = "jwks")]
 pub(crate) use remote::KeyEndpoint;
 #[cfg(feature = "jwks")]
-pub use remote::{Fetch, FetchError, HttpFetch, KeyHealth, RemoteKeys};
+pub use remote::{Fetch, FetchError, HttpFetch, HttpFetchBuilder, KeyHealth, RemoteKeys};
 pub use secret::Secret;
 pub use set::{Key, KeySet, SkippedKey};
 #[cfg(feature = "issuer")]

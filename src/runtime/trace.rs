@@ -3,7 +3,7 @@
 #[cfg(all(feature = "jwks", feature = "tracing"))]
 pub(crate) use tracing::info;
 #[cfg(feature = "tracing")]
-pub(crate) use tracing::{debug, error, warn};
+pub(crate) use tracing::{debug, error, field::display, warn};
 
 #[cfg(not(feature = "tracing"))]
 mod nothing {

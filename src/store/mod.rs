@@ -15,6 +15,8 @@ mod refresh_store;
 #[cfg(feature = "sqlite")]
 mod sqlite_refresh_store;
 
+#[cfg(feature = "jwks")]
+pub(crate) use blocking::in_turn;
 pub use error::StoreError;
 pub use file_key_store::FileKeyStore;
 pub use key_store::{KeyDocument, KeyStore};

@@ -96,7 +96,12 @@ impl Authorities {
     pub(super) fn ask_for(&self, issuer: &str) -> NowOrLater<Result<bool, AuthError>> {
         match &self.tenants {
             Some(tenants) => tenants.ask(issuer),
-            None => NowOrLater::ready(Err(AuthError::new(Reason::UnknownIssuer).with_claim("iss"))),
+            None => {
+                let near = self.configured.iter().map(|authority| &authority.policy.issuer);
+                let near = near.filter(|rule| rule.difference(issuer).is_some());
+                let unknown = || AuthError::new(Reason::UnknownIssuer).with_claim("iss");
+                NowOrLater::ready(Err(near.last().map_or_else(unknown, |rule| rule.refuse(issuer))))
+            }
         }
     }
 }

@@ -54,12 +54,12 @@ impl Authority {
     /// # #[cfg(not(feature = "oidc"))] fn main() {}
     /// ```
     ///
-    /// Where they are does not change: another URL, or keys that are at hand already, are a
-    /// [`ConfigError`] when the verifier is built.
+    /// Whose keys they are does not change: another URL in [`RemoteKeys::new`], or keys that are at hand already, are a
+    /// [`ConfigError`] when the verifier is built. [`RemoteKeys::discovery_url`] and [`RemoteKeys::jwks_url`] say that the same
+    /// keys are reached at another address.
     pub fn remote_keys(mut self, change: impl FnOnce(RemoteKeys) -> RemoteKeys) -> Self {
         let refused = |problem| {
-            let remedy =
-                "change how keys are fetched, and name their place in Authority::jwks or Authority::oidc";
+            let remedy = "change how keys are fetched, with jwks_url(..) or discovery_url(..) if they are reached at another address";
             KeyOrigin::Source(Err(ConfigError::new("remote_keys", problem, remedy)))
         };
         self.keys = match self.keys {

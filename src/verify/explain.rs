@@ -158,8 +158,13 @@ impl<C: ClaimsType> Verifier<C> {
                 } else {
                     ""
                 };
+                let almost = core.authorities.configured().iter().filter_map(|one| {
+                    let difference = one.policy.issuer.difference(issuer)?;
+                    Some(format!("; {difference} ({:?})", one.policy.issuer.to_string()))
+                });
+                let almost: String = almost.collect();
                 format!(
-                    "`iss` is {said}, configured are {known:?}{tenants}; a trailing slash counts, and a function that trusts tenants has to say yes"
+                    "`iss` is {said}, configured are {known:?}{tenants}; a trailing slash counts, and a function that trusts tenants has to say yes{almost}"
                 )
             }
             Reason::KeysUnavailable => authority.map_or_else(

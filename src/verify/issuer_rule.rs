@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::error::{AuthError, Reason};
+use crate::jose::IssuerDifference;
 use crate::keys::KeyOwner;
 
 /// Which `iss` an authority takes.
@@ -37,6 +39,24 @@ impl IssuerRule {
             Self::Any => true,
             Self::This(this) => **this == *issuer,
             Self::OfTenants(tenants) => tenants.takes(issuer),
+        }
+    }
+
+    /// The refusal of an `iss` that is not taken. If it is almost the right one, the source of the error says how they
+    /// differ, for the log.
+    pub(super) fn refuse(&self, issuer: &str) -> AuthError {
+        let refused = AuthError::new(Reason::UnknownIssuer).with_claim("iss");
+        match self.difference(issuer) {
+            Some(difference) => refused.with_source(difference),
+            None => refused,
+        }
+    }
+
+    /// How an `iss` differs from the one that is taken, if that is easily overlooked.
+    pub(super) fn difference(&self, issuer: &str) -> Option<IssuerDifference> {
+        match self {
+            Self::This(this) => IssuerDifference::between(issuer, this),
+            Self::Any | Self::OfTenants(_) => None,
         }
     }
 

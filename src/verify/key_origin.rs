@@ -23,7 +23,7 @@ impl KeyOrigin {
         match self {
             Self::Source(_) => None,
             #[cfg(feature = "jwks")]
-            Self::Remote(keys, found) => Some(format!("{found:?} {}", keys.url())),
+            Self::Remote(keys, endpoint) => Some(format!("{:?}", keys.location(*endpoint))),
         }
     }
 

@@ -142,6 +142,7 @@ impl Policy {
             (IssuerRule::Any, _) => Ok(()),
             (_, ClaimValue::Absent) => refuse(Reason::MissingClaim, "iss"),
             (rule, ClaimValue::Text(text)) if rule.takes(text) => Ok(()),
+            (rule, ClaimValue::Text(text)) => Err(rule.refuse(text)),
             _ => refuse(Reason::UnknownIssuer, "iss"),
         }
     }

@@ -12,6 +12,7 @@ use crate::greeter::HelloRequest;
 use crate::greeter::greeter_client::GreeterClient;
 use crate::http_client::{Answer, HttpClient};
 use crate::support::World;
+use crate::tls::{Documents, PrivateCa};
 
 const INVALID: &str =
     "Bearer realm=\"api\", error=\"invalid_token\", error_description=\"The access token is invalid\"";
@@ -229,8 +230,10 @@ fn resource_server(variables: &[(&str, &str)]) -> Command {
 }
 
 fn issuer() -> TestIssuer {
-    TestIssuer::new("https://id.example.com").audience("api")
+    TestIssuer::new(ISSUER).audience("api")
 }
+
+const ISSUER: &str = "https://id.example.com";
 
 /// Tokens for `sub` bob that were signed elsewhere with that secret, without `kid` and good until 2096.
 const HS256: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUuY29tIiwiYXVkIjoiYXBpIiwic3ViIjoiYm9iIiwiZXhwIjo0MDAwMDAwMDAwfQ.\
@@ -390,6 +393,50 @@ async fn resource_server_starts_with_kept_keys_while_the_provider_is_down() {
     assert_eq!(ask(&server.url, &stranger).await.status, 503, "nobody can be asked whether its key is new");
 }
 
+/// Each variable of a private network, with a real server that would refuse without it.
+#[tokio::test]
+async fn resource_server_reaches_into_a_private_network() {
+    let issuer = issuer();
+    let token = issuer.sign(json!({ "sub": "bob" }));
+    let named = |jwks_uri: &str| json!({ "issuer": ISSUER, "jwks_uri": jwks_uri }).to_string();
+    let oidc = [("JWT_OIDC_ISSUER", ISSUER), ("JWT_ISSUER", "")];
+    let answer = async |variables: &[(&str, &str)], proxy: Option<&str>| {
+        let mut command = resource_server(&[&oidc[..], variables].concat());
+        proxy.map(|proxy| command.env("http_proxy", proxy));
+        ask(&Running::start(&mut command).url, &token).await.status.as_u16()
+    };
+
+    // Another name inside, over plain http. The proxy stands for the name server: it answers for that name.
+    let inside = Documents::plain().await;
+    let document = "http://keycloak:8080/realms/shop/.well-known/openid-configuration";
+    inside.publish(document, named("http://keycloak:8080/certs"));
+    inside.publish("http://keycloak:8080/certs", issuer.jwks());
+    let variables = [("JWT_DISCOVERY_URL", document), ("JWT_INSECURE_HTTP_HOSTS", "other, keycloak:8080")];
+    assert_eq!(answer(&variables, Some(&inside.url)).await, 200);
+    assert_eq!(inside.requests().len(), 2);
+
+    // A private authority, a token that rotates, and a jwks_uri that leads nowhere.
+    let ca = PrivateCa::new();
+    let server = ca.serve(false).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (ca_file, token_file) = (folder.path().join("ca.pem"), folder.path().join("token"));
+    std::fs::write(&ca_file, ca.pem()).unwrap();
+    std::fs::write(&token_file, "stale").unwrap();
+    let (ca_file, token_path) = (ca_file.to_str().unwrap(), token_file.to_str().unwrap());
+    server.publish("/discovery/.well-known/openid-configuration", named("https://127.0.0.1:1/keys"));
+    server.publish_for("fresh", "/openid/v1/jwks", issuer.jwks());
+    let document = format!("{}/discovery/.well-known/openid-configuration", server.url);
+    let keys = format!("{}/openid/v1/jwks", server.url);
+    let jwks = ("JWT_JWKS_URL", &*keys);
+    assert_eq!(answer(&[("JWT_DISCOVERY_URL", &document), ("JWT_CA_FILE", ca_file)], None).await, 503);
+    assert_eq!(answer(&[jwks], None).await, 503);
+    assert_eq!(answer(&[jwks, ("JWT_CA_FILE", ca_file)], None).await, 503);
+    let all = [jwks, ("JWT_CA_FILE", ca_file), ("JWT_FETCH_TOKEN_FILE", token_path)];
+    assert_eq!(answer(&all, None).await, 503);
+    std::fs::write(&token_file, "fresh").unwrap();
+    assert_eq!(answer(&all, None).await, 200);
+}
+
 #[tokio::test]
 async fn oidc_greets_who_the_provider_knows() {
     let provider = TestProvider::on_loopback().await;
@@ -454,6 +501,19 @@ fn resource_server_says_what_is_missing_and_how_to_mend_it() {
             &[("JWT_JWKS_URL", "https://id.example.com"), ("JWT_KEYS_MAX_AGE", "0")],
             &["max_age", "use 1 to 86400 seconds"],
         ),
+        (
+            &[jwks, ("JWT_CA_FILE", "/nowhere/ca.pem")],
+            &["JWT_CA_FILE is for keys that are fetched", "JWT_JWKS is set", "leave it out"],
+        ),
+        (
+            &[("JWT_JWKS_URL", "https://id.example.com"), ("JWT_CA_FILE", "/nowhere/ca.pem")],
+            &["JWT_CA_FILE", "/nowhere/ca.pem"],
+        ),
+        (
+            &[("JWT_JWKS_URL", "https://id.example.com"), ("JWT_DISCOVERY_URL", "https://id.internal")],
+            &["JWT_DISCOVERY_URL", "JWT_JWKS_URL is set", "keep one"],
+        ),
+        (&[("JWT_JWKS_URL", "http://keycloak:8080/certs")], &["is not https", "keycloak:8080"]),
         (&[jwks, ("JWT_LEEWAY", "soon")], &["JWT_LEEWAY", "soon"]),
         (&[jwks, ("JWT_LEEWAY", "301")], &["leeway", "at most 300"]),
         (&[jwks, ("PORT", "many")], &["PORT", "many"]),

@@ -42,6 +42,7 @@ mod sources;
 mod structure;
 mod support;
 mod tenants;
+mod tls;
 mod token_cache;
 mod vectors;
 mod withdrawn_keys;

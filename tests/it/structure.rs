@@ -28,9 +28,10 @@ const ROOMS: [&str; 16] = [
 const AT_THE_ROOT: [&str; 3] = ["axum.rs", "lib.rs", "tonic.rs"];
 
 /// Files of one room that import each other: a type and its builder; a source, and the task that it starts.
-const PAIRS: [(&str, &str); 5] = [
+const PAIRS: [(&str, &str); 6] = [
     ("issuer/builder", "issuer/issuer"),
     ("issuer/ring/builder", "issuer/ring/key_ring"),
+    ("keys/remote/http", "keys/remote/http_builder"),
     ("keys/remote/source/driver", "keys/remote/source/shared"),
     ("refresh/builder", "refresh/tokens"),
     ("verify/builder", "verify/verifier"),

@@ -4,11 +4,12 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::{AGE, CACHE_CONTROL, DATE, RETRY_AFTER};
-use http::{HeaderMap, Response, StatusCode, Uri};
+use http::{HeaderMap, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::error::ConfigError;
+use super::url_rules::UrlRules;
+use crate::jose::IssuerDifference;
 use crate::keys::KeySet;
 use crate::runtime::UnixTime;
 
@@ -92,25 +93,33 @@ struct Discovery {
     jwks_uri: Option<String>,
 }
 
-/// The `jwks_uri` of a discovery document.
+/// The `jwks_uri` of the discovery document of `issuer`, which may also call itself by its other name.
 ///
 /// # Errors
-/// If its `issuer` is not exactly the one that was configured (OpenID Connect Discovery section 4.3), or `jwks_uri` is
-/// not one that may be fetched.
-pub(super) fn jwks_uri_of(body: &[u8], issuer: &str, http_on_loopback: bool) -> Result<String, Failure> {
+/// If its `issuer` is neither of them exactly (OpenID Connect Discovery section 4.3), or `jwks_uri` is not one that may be
+/// fetched.
+pub(super) fn jwks_uri_of(
+    body: &[u8],
+    issuer: &str,
+    other_name: Option<&str>,
+    rules: &UrlRules,
+) -> Result<String, Failure> {
     let document: Discovery = serde_json::from_slice(body).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         Failure::new(format!("the discovery document cannot be read (line {line}, column {column})"))
     })?;
     let found = document.issuer.ok_or_else(|| Failure::new("the discovery document has no issuer"))?;
-    if found != issuer {
+    if found != issuer && other_name != Some(&*found) {
+        let difference = IssuerDifference::between(&found, issuer);
         let found = found.chars().take(200).collect::<String>();
+        let but = difference.map_or_else(String::new, |difference| format!("{difference}, and "));
         return Err(Failure::new(format!(
-            "the discovery document is of the issuer {found:?}, and {issuer:?} is configured; they must be identical"
+            "the discovery document is of the issuer {found:?}, and {issuer:?} is configured; {but}they must be identical"
         )));
     }
     let jwks_uri = document.jwks_uri.ok_or_else(|| Failure::new("the discovery document has no jwks_uri"))?;
-    check_url(&jwks_uri, http_on_loopback)
+    rules
+        .check("jwks_uri", &jwks_uri)
         .map_err(|error| Failure::new(format!("the jwks_uri of the discovery document: {error}")))?;
     Ok(jwks_uri)
 }
@@ -126,40 +135,6 @@ pub(super) fn max_age_of(headers: &HeaderMap) -> Option<Duration> {
     let age =
         headers.get(AGE).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
     Some(Duration::from_secs(max_age.saturating_sub(age.unwrap_or(0))))
-}
-
-/// # Errors
-/// If a URL is not https (or http on the loopback interface, where that is allowed), or holds credentials.
-pub(super) fn check_url(url: &str, http_on_loopback: bool) -> Result<(), ConfigError> {
-    let refused = |problem: &str, remedy: &str| ConfigError::new("url", format!("{url:?} {problem}"), remedy);
-    let uri: Uri =
-        url.parse().map_err(|_| refused("is not a URL", "use one such as https://id.example.com"))?;
-    let authority = uri.authority().filter(|authority| !authority.host().is_empty());
-    let authority = authority.ok_or_else(|| refused("has no host", "begin with https://"))?;
-    if authority.as_str().contains('@') {
-        // Not said with the URL: it has a password in it.
-        let remedy = "put them into a header with a client of your own (RemoteKeys::fetch)";
-        return Err(ConfigError::new("url", "it holds credentials", remedy));
-    }
-    if url.contains('#') {
-        return Err(refused("has a fragment", "leave it out"));
-    }
-    let host = authority.host();
-    let loopback = matches!(host, "localhost" | "[::1]")
-        || host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback());
-    match uri.scheme_str() {
-        Some("https") => Ok(()),
-        Some("http") if loopback && http_on_loopback => Ok(()),
-        Some("http") if loopback => Err(refused(
-            "is not https",
-            "for tests on one machine call RemoteKeys::insecure_http_on_loopback()",
-        )),
-        Some("http") if http_on_loopback => Err(refused(
-            "is not https",
-            "insecure_http_on_loopback() is for this very machine alone; use https",
-        )),
-        _ => Err(refused("is not https", "who is on the way could send keys of their own; use https")),
-    }
 }
 
 /// The text of an error, not longer than a log should have it.

@@ -5,14 +5,17 @@ use http::Response;
 
 use super::fetch::{Fetch, FetchError};
 use super::guard::{PublicOnly, check_literal};
+use super::http_builder::HttpFetchBuilder;
+use super::http_credentials::Credentials;
 use crate::error::ConfigError;
 use crate::runtime::NowOrLater;
 
 /// Fetches with `reqwest` and rustls (feature `jwks`): no redirects, the system's certificate authorities, the proxy
-/// that the environment names.
+/// that the environment names. [`HttpFetch::builder`] changes that.
 #[derive(Clone, Debug)]
 pub struct HttpFetch {
     client: reqwest::Client,
+    credentials: Credentials,
     public_addresses_only: bool,
 }
 
@@ -22,7 +25,14 @@ impl HttpFetch {
     /// # Errors
     /// If the platform's certificates cannot be read.
     pub fn new() -> Result<Self, ConfigError> {
-        Self::build(usual_client(), false)
+        Self::builder().build()
+    }
+
+    /// A client for a private network: certificate authorities, a client certificate, a proxy, headers, a bearer token, a Unix
+    /// socket.
+    #[must_use]
+    pub fn builder() -> HttpFetchBuilder {
+        HttpFetchBuilder::new()
     }
 
     /// A client for URLs that are not in your configuration, such as the issuers of tenants: it connects to addresses of the public
@@ -51,33 +61,21 @@ impl HttpFetch {
     }
 
     fn guarded(resolver: PublicOnly) -> Result<Self, ConfigError> {
-        Self::build(usual_client().no_proxy().dns_resolver(resolver), true)
+        let client = HttpFetchBuilder::usual_client().no_proxy().dns_resolver(resolver);
+        let client = client.build().map_err(HttpFetchBuilder::failed)?;
+        Ok(Self { client, credentials: Credentials::default(), public_addresses_only: true })
     }
 
-    fn build(client: reqwest::ClientBuilder, public_addresses_only: bool) -> Result<Self, ConfigError> {
-        let client = client.build().map_err(|error| {
-            ConfigError::new(
-                "HttpFetch",
-                error.to_string(),
-                "hand over a client of your own with from_client",
-            )
-        })?;
-        Ok(Self { client, public_addresses_only })
+    pub(super) fn of(client: reqwest::Client, credentials: Credentials) -> Self {
+        Self { client, credentials, public_addresses_only: false }
     }
 
-    /// A client of your own, with its proxy, certificates and headers. It should not follow redirects
+    /// A client of your own, for what [`HttpFetch::builder`] has not. It should not follow redirects
     /// (`reqwest::redirect::Policy::none()`): keys come from the host that was configured.
     #[must_use]
     pub fn from_client(client: reqwest::Client) -> Self {
-        Self { client, public_addresses_only: false }
+        Self::of(client, Credentials::default())
     }
-}
-
-fn usual_client() -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(std::time::Duration::from_secs(2))
-        .user_agent(concat!("tower-jwt-auth/", env!("CARGO_PKG_VERSION")))
 }
 
 impl Fetch for HttpFetch {
@@ -93,9 +91,10 @@ impl Fetch for HttpFetch {
             return NowOrLater::ready(Err(FetchError::new(refused)));
         }
         let accept = "application/jwk-set+json, application/json";
+        let headers = self.credentials.headers_for(&url);
         let request = self.client.get(url).header(http::header::ACCEPT, accept);
         NowOrLater::later(async move {
-            let mut answer = request.send().await.map_err(FetchError::new)?;
+            let mut answer = request.headers(headers.await?).send().await.map_err(FetchError::new)?;
             let mut body = BytesMut::new();
             while let Some(chunk) = answer.chunk().await.map_err(FetchError::new)? {
                 if body.len() + chunk.len() > max_bytes {

@@ -4,13 +4,13 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::document::check_url;
-use super::endpoint::KeyEndpoint;
+use super::endpoint::{KeyEndpoint, KeyLocation};
 use super::fetch::Fetch;
 use super::http::HttpFetch;
 use super::persisted::PersistedKeys;
 use super::source::Remote;
 use super::state::Bounds;
+use super::url_rules::UrlRules;
 use crate::error::{ConfigError, ConfigProblemKind, Problems};
 use crate::keys::KeySource;
 use crate::runtime::Clock;
@@ -35,7 +35,9 @@ use crate::store::KeyStore;
 pub struct RemoteKeys {
     url: String,
     fetch: Option<Arc<dyn Fetch>>,
-    http_on_loopback: bool,
+    url_rules: UrlRules,
+    discovery_url: Option<String>,
+    jwks_url: Option<String>,
     cooldown: Duration,
     stale: Duration,
     max_age: RangeInclusive<Duration>,
@@ -50,7 +52,9 @@ impl RemoteKeys {
         Self {
             url: url.into(),
             fetch: None,
-            http_on_loopback: false,
+            url_rules: UrlRules::default(),
+            discovery_url: None,
+            jwks_url: None,
             cooldown: Duration::from_secs(10),
             stale: Duration::from_secs(6 * 3600),
             max_age: Bounds::LIFETIME,
@@ -68,7 +72,52 @@ impl RemoteKeys {
 
     /// Allows `http://` for a host that is this very machine, for tests and for a sidecar.
     pub fn insecure_http_on_loopback(mut self) -> Self {
-        self.http_on_loopback = true;
+        self.url_rules.http_on_loopback = true;
+        self
+    }
+
+    /// Allows `http://` for these hosts, in the URL, in the addresses set beside it, and in a `jwks_uri`. Each is `host` or
+    /// `host:port`, exactly as in the URL.
+    ///
+    /// **Every machine on the way can send keys of its own**, and with them sign tokens. So this is for a network that nobody
+    /// else is on: a compose file, a pod, a mesh that encrypts by itself. A warning is logged when the verifier is built.
+    ///
+    /// ```
+    /// # #[cfg(feature = "oidc")]
+    /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+    /// use tower_jwt_auth::{Claims, Verifier, provider};
+    /// use tower_jwt_auth::provider::KeycloakRoles;
+    ///
+    /// // The browser and the tokens say id.example.com; this service reaches the server as `keycloak`.
+    /// let authority = provider::keycloak("https://id.example.com", "shop", KeycloakRoles::Realm)
+    ///     .audience("orders-api")
+    ///     .remote_keys(|keys| {
+    ///         keys.discovery_url("http://keycloak:8080/realms/shop/.well-known/openid-configuration")
+    ///             .insecure_http_hosts(["keycloak:8080"])
+    ///     });
+    /// let verifier = Verifier::<Claims>::new(authority)?;
+    /// # Ok(()) }
+    /// # #[cfg(not(feature = "oidc"))] fn main() {}
+    /// ```
+    pub fn insecure_http_hosts<S: Into<String>>(mut self, hosts: impl IntoIterator<Item = S>) -> Self {
+        self.url_rules.http_hosts.extend(hosts.into_iter().map(Into::into));
+        self
+    }
+
+    /// Fetches the discovery document from this URL instead of the issuer's own: for a provider that has another name inside
+    /// of your network.
+    ///
+    /// The document may name the configured issuer, or the address at which it is fetched (what stands before
+    /// `/.well-known/openid-configuration`), and no other. Tokens must name the configured issuer all the same.
+    pub fn discovery_url(mut self, url: impl Into<String>) -> Self {
+        self.discovery_url = Some(url.into());
+        self
+    }
+
+    /// Fetches the JWK set from this URL, and no discovery document: for a `jwks_uri` that cannot be reached from where the
+    /// service runs.
+    pub fn jwks_url(mut self, url: impl Into<String>) -> Self {
+        self.jwks_url = Some(url.into());
         self
     }
 
@@ -148,27 +197,68 @@ impl RemoteKeys {
         &self.url
     }
 
+    /// Where the keys are fetched from.
+    pub(crate) fn location(&self, endpoint: KeyEndpoint) -> KeyLocation {
+        match (endpoint, &self.jwks_url, &self.discovery_url) {
+            (_, Some(url), _) => KeyLocation::JwkSet { url: url.clone() },
+            (KeyEndpoint::JwkSet, None, _) => KeyLocation::JwkSet { url: self.url.clone() },
+            (KeyEndpoint::Discovery, None, None) => KeyLocation::of_issuer(&self.url),
+            (KeyEndpoint::Discovery, None, Some(document)) => KeyLocation::of_issuer_at(&self.url, document),
+        }
+    }
+
+    /// # Errors
+    /// If an address cannot be used, or two of them contradict each other.
+    fn check_addresses(&self, endpoint: KeyEndpoint) -> Result<(), ConfigError> {
+        let mut problems = Problems::default();
+        problems.take(self.url_rules.check_hosts());
+        match (&self.discovery_url, &self.jwks_url) {
+            (Some(_), Some(_)) => {
+                let problem = "both discovery_url(..) and jwks_url(..) are set";
+                let error = ConfigError::new("discovery_url", problem, "keep one of them");
+                problems.add(error.of_kind(ConfigProblemKind::Conflict));
+            }
+            (Some(_), None) if endpoint == KeyEndpoint::JwkSet => {
+                let problem = "the keys are at the URL of a JWK set, and no document leads there";
+                problems.add(ConfigError::new("discovery_url", problem, "call jwks_url(..) instead"));
+            }
+            (Some(url), None) => {
+                problems.take(self.url_rules.check("discovery_url", url));
+                if !url.contains("/.well-known/") {
+                    let remedy = "give the whole URL of the document, with /.well-known/openid-configuration";
+                    let problem = format!("{url:?} is not a discovery document");
+                    problems.add(ConfigError::new("discovery_url", problem, remedy));
+                }
+            }
+            (None, Some(url)) => {
+                problems.take(self.url_rules.check("jwks_url", url));
+            }
+            // The issuer itself is fetched from only without an address beside it.
+            (None, None) => {
+                problems.take(self.url_rules.check("url", &self.url));
+            }
+        }
+        if endpoint == KeyEndpoint::Discovery && self.url.contains("/.well-known/") {
+            let remedy = "give the issuer alone, what stands before /.well-known/";
+            let problem = format!("{:?} is a document, not an issuer", self.url);
+            problems.add(ConfigError::new("url", problem, remedy));
+        }
+        if endpoint == KeyEndpoint::Discovery && self.url.contains('?') {
+            let remedy = "an issuer has none (OpenID Connect Discovery section 3)";
+            problems.add(ConfigError::new("url", format!("{:?} has a query", self.url), remedy));
+        }
+        problems.into_result()
+    }
+
     /// The source, which fetches by `fetch` unless a way was set.
     pub(crate) fn into_source(
         self,
-        found: KeyEndpoint,
+        endpoint: KeyEndpoint,
         fetch: Option<&Arc<dyn Fetch>>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Arc<dyn KeySource>, ConfigError> {
         let mut problems = Problems::default();
-        problems.take(check_url(&self.url, self.http_on_loopback));
-        if found == KeyEndpoint::Discovery && self.url.contains("/.well-known/") {
-            let remedy = "give the issuer alone, what stands before /.well-known/";
-            problems.add(ConfigError::new(
-                "url",
-                format!("{:?} is a document, not an issuer", self.url),
-                remedy,
-            ));
-        }
-        if found == KeyEndpoint::Discovery && self.url.contains('?') {
-            let remedy = "an issuer has none (OpenID Connect Discovery section 3)";
-            problems.add(ConfigError::new("url", format!("{:?} has a query", self.url), remedy));
-        }
+        problems.take(self.check_addresses(endpoint));
         let second = Duration::from_secs(1);
         for (setting, value, least, most) in [
             ("cooldown", self.cooldown, 5, 300),
@@ -189,17 +279,19 @@ impl RemoteKeys {
             problems.add(ConfigError::new("max_age", problem, "put the shorter one first"));
         }
         problems.into_result()?;
+        let location = self.location(endpoint);
         let fetch = match (self.fetch, fetch) {
             (Some(fetch), _) => fetch,
             (None, Some(fetch)) => Arc::clone(fetch),
             (None, None) => Arc::new(HttpFetch::new()?),
         };
-        let kept = self.store.map(|store| PersistedKeys::new(store, self.url.clone(), found));
+        self.url_rules.warn_of(location.url());
+        let kept =
+            self.store.map(|store| PersistedKeys::new(store, location.name().to_owned(), location.kind()));
         Ok(Arc::new(Remote::new(super::source::Settings {
-            url: self.url,
-            found,
+            location,
             fetch,
-            http_on_loopback: self.http_on_loopback,
+            url_rules: self.url_rules,
             bounds: Bounds { cooldown: self.cooldown, stale: self.stale, lifetime: self.max_age },
             fetch_time: self.fetch_time,
             wait: self.wait,

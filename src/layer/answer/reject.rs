@@ -180,7 +180,8 @@ pub(crate) fn refuse<A, B, R: Reject<B>>(
     let (parts, _body) = request.into_parts();
     let _error = &refused.error;
     trace::debug!(
-        reason = %_error.reason(), claim = _error.claim(), method = %parts.method, path = parts.uri.path(),
+        reason = %_error.reason(), claim = _error.claim(), why = std::error::Error::source(_error).map(trace::display),
+        method = %parts.method, path = parts.uri.path(),
         "request refused"
     );
     render(reject, refused, answers, &parts)

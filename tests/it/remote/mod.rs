@@ -11,6 +11,7 @@ mod lazy;
 mod load;
 mod model;
 mod outage;
+mod private_network;
 mod rotation;
 mod runtimes;
 mod settings;

@@ -19,7 +19,7 @@ use shuttle::{Config, Runner, thread};
 
 use super::remote::Remote;
 use super::shared::{Inner, Settings, millis};
-use crate::keys::remote::endpoint::KeyEndpoint;
+use crate::keys::remote::endpoint::KeyLocation;
 use crate::keys::remote::fetch::{Fetch, FetchError};
 use crate::keys::remote::state::{Bounds, State};
 use crate::keys::remote::sync::simulated::{be, next, now, reset, sleep};
@@ -251,10 +251,9 @@ fn agrees(source: &Inner) {
 
 fn settings(provider: &Arc<Provider>) -> Settings {
     Settings {
-        url: "https://id.example.com/keys".to_owned(),
-        found: KeyEndpoint::JwkSet,
+        location: KeyLocation::JwkSet { url: "https://id.example.com/keys".to_owned() },
         fetch: Arc::new(Asking(Arc::clone(provider))),
-        http_on_loopback: false,
+        url_rules: Default::default(),
         bounds: Bounds { cooldown: COOLDOWN, stale: Duration::from_secs(3600), lifetime: Bounds::LIFETIME },
         fetch_time: FETCH_TIME,
         wait: PATIENCE,

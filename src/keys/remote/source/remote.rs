@@ -109,7 +109,7 @@ impl KeySource for Remote {
         let state = inner.state();
         let (now, snapshot) = (inner.now(), inner.snapshot.load());
         Some(KeyHealth {
-            url: inner.settings.url.clone(),
+            url: inner.settings.location.name().to_owned(),
             kids: kids(&snapshot.1),
             keys: snapshot.1.len(),
             age: state.age(now),
@@ -194,6 +194,6 @@ impl Drop for Waiter {
 
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Remote").field("url", &self.0.settings.url).finish_non_exhaustive()
+        f.debug_struct("Remote").field("url", &self.0.settings.location.name()).finish_non_exhaustive()
     }
 }

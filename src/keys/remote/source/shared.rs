@@ -8,12 +8,13 @@ use tokio::sync::{Notify, watch};
 
 use super::driver;
 use crate::keys::remote::document::{Failure, MAX_KEYS, body_of, jwks_uri_of, keys_of, max_age_of, short};
-use crate::keys::remote::endpoint::KeyEndpoint;
+use crate::keys::remote::endpoint::KeyLocation;
 use crate::keys::remote::fetch::Fetch;
 use crate::keys::remote::persisted::PersistedKeys;
 use crate::keys::remote::state::{Bounds, Instant, State};
 use crate::keys::remote::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::keys::remote::sync::{AbortHandle, Mutex, MutexGuard, Stopwatch, fill_random, lock};
+use crate::keys::remote::url_rules::UrlRules;
 use crate::keys::{Generation, KeySet};
 use crate::runtime::{Clock, UnixTime, trace};
 
@@ -22,10 +23,9 @@ const MAX_BODY_BYTES: usize = 256 * 1024;
 const DISCOVERED_FOR: Duration = Duration::from_secs(3600);
 
 pub(in crate::keys::remote) struct Settings {
-    pub(in crate::keys::remote) url: String,
-    pub(in crate::keys::remote) found: KeyEndpoint,
+    pub(in crate::keys::remote) location: KeyLocation,
     pub(in crate::keys::remote) fetch: Arc<dyn Fetch>,
-    pub(in crate::keys::remote) http_on_loopback: bool,
+    pub(in crate::keys::remote) url_rules: UrlRules,
     pub(in crate::keys::remote) bounds: Bounds,
     pub(in crate::keys::remote) fetch_time: Duration,
     pub(in crate::keys::remote) wait: Duration,
@@ -109,7 +109,7 @@ impl Inner {
             }
             Err(Failure { why, retry_after }) => {
                 let why = short(&why);
-                trace::warn!(url = self.settings.url, error = why, "keys cannot be fetched");
+                trace::warn!(url = self.settings.location.name(), error = why, "keys cannot be fetched");
                 *lock(&self.jwks_uri) = None;
                 *lock(&self.last_error) = Some(why);
                 self.state().failed(self.now(), retry_after, spread());
@@ -146,7 +146,10 @@ impl Inner {
         state.dropped();
         self.unusable_from.store(u64::MAX, Ordering::Relaxed);
         drop(state);
-        trace::error!(url = self.settings.url, "keys are too old to be trusted; tokens are refused with 503");
+        trace::error!(
+            url = self.settings.location.name(),
+            "keys are too old to be trusted; tokens are refused with 503"
+        );
         self.tell(change);
     }
 
@@ -157,20 +160,22 @@ impl Inner {
     }
 
     async fn find_keys(&self) -> Result<String, Failure> {
-        let Settings { url, found, http_on_loopback, .. } = &self.settings;
-        if *found == KeyEndpoint::JwkSet {
-            return Ok(url.clone());
-        }
+        let Settings { location, url_rules, .. } = &self.settings;
+        let (issuer, document, other_name) = match location {
+            KeyLocation::JwkSet { url } => return Ok(url.clone()),
+            KeyLocation::Discovery { issuer, document, other_name } => {
+                (issuer, document, other_name.as_deref())
+            }
+        };
         let known = lock(&self.jwks_uri).clone();
         if let Some((at, known)) = known
             && self.now() < at + DISCOVERED_FOR
         {
             return Ok(known);
         }
-        // OpenID Connect Discovery section 4.1: a slash at the end is removed first.
-        let document = format!("{}/.well-known/openid-configuration", url.trim_end_matches('/'));
-        let (_, body) = self.get(&document).await?;
-        let jwks_uri = jwks_uri_of(&body, url, *http_on_loopback)?;
+        let (_, body) = self.get(document).await?;
+        let jwks_uri = jwks_uri_of(&body, issuer, other_name, url_rules)?;
+        url_rules.warn_of(&jwks_uri);
         *lock(&self.jwks_uri) = Some((self.now(), jwks_uri.clone()));
         Ok(jwks_uri)
     }
@@ -200,14 +205,14 @@ impl Inner {
     pub(super) fn tell(&self, change: Option<Change>) {
         let Some(Change { before, after }) = change else { return };
         for _skipped in after.skipped() {
-            trace::warn!(url = self.settings.url, key = %_skipped, "a key is not used");
+            trace::warn!(url = self.settings.location.name(), key = %_skipped, "a key is not used");
         }
         let (before, after) = (kids(&before), kids(&after));
         for _kid in after.iter().filter(|kid| !before.contains(kid)) {
-            trace::info!(url = self.settings.url, kid = _kid, "a key was added");
+            trace::info!(url = self.settings.location.name(), kid = _kid, "a key was added");
         }
         for _kid in before.iter().filter(|kid| !after.contains(kid)) {
-            trace::info!(url = self.settings.url, kid = _kid, "a key was removed");
+            trace::info!(url = self.settings.location.name(), kid = _kid, "a key was removed");
         }
     }
 }
