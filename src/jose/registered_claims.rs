@@ -140,6 +140,8 @@ pub(crate) struct RegisteredClaims<'p> {
     required: &'p [Arc<str>],
     /// Elements of an array that are noted.
     elements: usize,
+    /// When the token expires by its header.
+    expires: Option<UnixTime>,
 }
 
 const NOWHERE: u8 = u8::MAX;
@@ -159,7 +161,18 @@ impl<'p> RegisteredClaims<'p> {
             further: SmallVec::from_elem(ClaimValue::Absent, required.len()),
             required,
             elements: usize::MAX,
+            expires: None,
         }
+    }
+
+    /// With an expiry that the header has (RFC 7519 section 5.3).
+    pub(crate) fn expiring(mut self, at: Option<UnixTime>) -> Self {
+        self.expires = at;
+        self
+    }
+
+    pub(crate) const fn expires(&self) -> Option<UnixTime> {
+        self.expires
     }
 
     /// Notes an array of more elements as [`ClaimValue::Other`], for a look that must not cost much. What hides in such

@@ -18,12 +18,17 @@ pub(crate) trait KeySource: fmt::Debug + Send + Sync + 'static {
     /// The current set with its generation.
     fn current(&self) -> (Generation, KeySet);
 
-    /// Asked when a token names a key that the set of generation `seen` does not have. Answers whether there is
-    /// another set now.
+    /// Asked when a token names a key that the set of generation `seen` does not have: `kid`, which is only told to a source
+    /// that [`asks by it`](Self::asks_by_kid). Answers whether there is another set now.
     ///
     /// # Errors
     /// If there are no keys at all and none can be had.
-    fn refresh(&self, seen: Generation) -> NowOrLater<Result<bool, Unavailable>>;
+    fn refresh(&self, seen: Generation, kid: Option<&str>) -> NowOrLater<Result<bool, Unavailable>>;
+
+    /// Whether keys are fetched one by one, each when a token first names it, so that there may be none before.
+    fn asks_by_kid(&self) -> bool {
+        false
+    }
 
     /// Whether to ask for another set than that of generation `seen` is known to bring nothing just now: it was asked
     /// before, and the next attempt is too far away to be waited for. This is cheap, and [`Self::refresh`] is not.
@@ -75,7 +80,7 @@ impl KeySource for Static {
         (0, self.0.clone())
     }
 
-    fn refresh(&self, _: Generation) -> NowOrLater<Result<bool, Unavailable>> {
+    fn refresh(&self, _: Generation, _: Option<&str>) -> NowOrLater<Result<bool, Unavailable>> {
         NowOrLater::ready(Ok(false))
     }
 }
@@ -115,7 +120,7 @@ impl KeySource for Published {
         (**self.0.load()).clone()
     }
 
-    fn refresh(&self, seen: Generation) -> NowOrLater<Result<bool, Unavailable>> {
+    fn refresh(&self, seen: Generation, _: Option<&str>) -> NowOrLater<Result<bool, Unavailable>> {
         NowOrLater::ready(Ok(self.generation() != seen))
     }
 }

@@ -4,7 +4,7 @@
 
 use super::{KeySet, PreparedSet};
 use crate::crypto::Backend;
-use crate::jose::{self, Algorithm, Compact, Header, Limits};
+use crate::jose::{self, Algorithm, Compact, Header, Limits, Padding};
 
 /// The payload of RFC 7520 section 4: a sentence about going out of one's door.
 const BILBO: &str = "SXTigJlzIGEgZGFuZ2Vyb3VzIGJ1c2luZXNzLCBGcm9kbywgZ29pbmcgb3V0IHlvdXIgZG9vci4gWW91IHN0ZXAgb250byB0aGUg\
@@ -47,7 +47,7 @@ fn verifies(jwk: &str, algorithm: Algorithm, token: &str) -> bool {
     let allowed = [algorithm].into_iter().collect();
     let prepared = PreparedSet::new(0, &keys, Some(allowed), &Backend::preferred().unwrap()).unwrap();
     let limits = Limits::default();
-    let compact = Compact::split(token.as_bytes(), &limits).unwrap();
+    let compact = Compact::split(token.as_bytes(), &limits, Padding::Refused).unwrap();
     let header = jose::decode_vec(compact.header).unwrap();
     let header = Header::read(&header, &limits).unwrap();
     let signature = jose::decode_vec(compact.signature).unwrap();

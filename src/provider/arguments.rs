@@ -1,7 +1,8 @@
 //! The arguments of presets: an issuer is made of them, and issuers are compared exactly.
 
 use crate::error::ConfigError;
-use crate::verify::{Authority, is_guid};
+use crate::jose::is_guid;
+use crate::verify::Authority;
 
 pub(super) type Checked<'a> = Result<&'a str, ConfigError>;
 

@@ -29,8 +29,10 @@
 //! | Ory Hydra | [`ory`] | access tokens | yours | `ext.roles` |
 //! | GitHub Actions | [`github_actions`] | jobs of one owner | yours | none |
 //! | GitLab CI | [`gitlab_ci`] | jobs of one namespace | yours | none |
-//! | Kubernetes | [`kubernetes`] | service accounts of one namespace | yours | none |
+//! | Kubernetes | [`kubernetes`], [`kubernetes_in_cluster`] | service accounts of one namespace | yours | none |
 //! | SPIFFE | [`spiffe`] | JWT-SVIDs of one trust domain | yours | none |
+//! | AWS load balancer | [`aws_alb`] | users of your balancers and client | none | none |
+//! | Google IAP | [`google_iap`] | users of one backend | its resource | none |
 //! | Cloudflare Access | [`cloudflare_access`] | one application | its tag | none |
 //!
 //! An argument that is not what it should be (a URL for a host, a name for an id) is a
@@ -38,13 +40,15 @@
 
 mod arguments;
 mod login;
+mod proxy;
 mod table;
 mod users;
 mod workload;
 
 pub use login::{KeycloakRoles, auth0, entra, entra_multi_tenant, entra_v1, keycloak, okta, ory, zitadel};
+pub use proxy::{aws_alb, cloudflare_access, google_iap};
 pub use users::{clerk, cognito, firebase, firebase_tenant, google, google_workspace, supabase};
-pub use workload::{cloudflare_access, github_actions, gitlab_ci, kubernetes, spiffe};
+pub use workload::{Pod, github_actions, gitlab_ci, kubernetes, kubernetes_in_cluster, spiffe};
 
 #[cfg(doc)]
 use crate::verify::Authority;

@@ -111,6 +111,8 @@ pub(super) const KUBERNETES: Preset = PLAIN;
 pub(super) const SPIFFE: Preset =
     Preset { algorithms: &[RS256, RS384, RS512, ES256, ES384, PS256, PS384, PS512], ..PLAIN };
 
+pub(super) const GOOGLE_IAP: Preset = Preset { algorithms: &[ES256], require: &["email"], ..PLAIN };
+
 pub(super) const CLOUDFLARE_ACCESS: Preset = Preset { algorithms: &[RS256], ..PLAIN };
 
 impl Preset {

@@ -1,9 +1,12 @@
-//! Identities of programs: jobs, pods, services, and what stands in front of them.
+//! Identities of programs: jobs, pods, services.
+
+use std::path::PathBuf;
 
 use super::arguments::{self as arg, or_failed};
 use super::table;
 use crate::error::ConfigError;
-use crate::keys::RemoteKeys;
+use crate::jose::{self, Compact, FirstMember, Limits, Padding};
+use crate::keys::{HttpFetch, RemoteKeys};
 use crate::verify::{Authority, ClaimRule};
 
 /// GitHub Actions on github.com: jobs in repositories of the owner with this numeric id.
@@ -68,8 +71,7 @@ pub fn gitlab_ci(url: &str, namespace_id: &str) -> Authority {
 ///
 /// Traps:
 /// * Give your service an audience of its own, and project a token for it into the pods; the default token is for the API server.
-/// * Keys within the cluster need its certificate authority, and mostly a token: hand a client of your own to
-///   [`Authority::remote_keys`].
+/// * Keys within the cluster need its certificate authority, and mostly a token: [`kubernetes_in_cluster`].
 /// * Legacy tokens (from secrets) have no audience and never expire; they are refused.
 /// * That a pod or account was deleted is known to `TokenReview` alone: ask for short lifetimes.
 ///
@@ -82,13 +84,123 @@ pub fn gitlab_ci(url: &str, namespace_id: &str) -> Authority {
 pub fn kubernetes(issuer: &str, namespace: &str) -> Authority {
     let made = || {
         let issuer = arg::issuer_url("issuer", issuer, "https://kubernetes.default.svc.cluster.local")?;
-        let namespace = arg::label("namespace", namespace, "payments")?;
-        Ok(table::KUBERNETES
-            .of_issuer(issuer)
-            .demand("/kubernetes.io/namespace", ClaimRule::is(namespace))
-            .demand("/sub", ClaimRule::BeginsWith(format!("system:serviceaccount:{namespace}:"))))
+        kubernetes_of(issuer.into(), namespace)
     };
     or_failed(made())
+}
+
+fn kubernetes_of(keys: RemoteKeys, namespace: &str) -> Result<Authority, ConfigError> {
+    let namespace = arg::label("namespace", namespace, "payments")?;
+    Ok(table::KUBERNETES
+        .of_issuer(keys)
+        .demand("/kubernetes.io/namespace", ClaimRule::is(namespace))
+        .demand("/sub", ClaimRule::BeginsWith(format!("system:serviceaccount:{namespace}:"))))
+}
+
+/// What a pod is told of its cluster: the files of its service account, and where the API server is.
+#[derive(Clone, Debug)]
+#[must_use = "give it to kubernetes_in_cluster"]
+pub struct Pod {
+    files: PathBuf,
+    api_server: Option<String>,
+}
+
+impl Pod {
+    /// This pod: the files in `/var/run/secrets/kubernetes.io/serviceaccount`, and the API server that
+    /// `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT` name.
+    pub fn new() -> Self {
+        Self { files: PathBuf::from("/var/run/secrets/kubernetes.io/serviceaccount"), api_server: None }
+    }
+
+    /// Takes `token` and `ca.crt` from this directory, where a projected volume is mounted.
+    pub fn files_in(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.files = directory.into();
+        self
+    }
+
+    /// Asks this API server, such as `https://kubernetes.default.svc`.
+    pub fn api_server(mut self, url: impl Into<String>) -> Self {
+        self.api_server = Some(url.into());
+        self
+    }
+
+    /// The keys of the cluster, of which the API server is asked, and the issuer, which the pod's own token names.
+    fn keys(&self) -> Result<RemoteKeys, ConfigError> {
+        let refused = |problem: String| {
+            let remedy = "run it in a pod that has a service account, or say where the files are with Pod::files_in(..)";
+            ConfigError::new("pod", problem, remedy)
+        };
+        let read = |name: &str| {
+            let path = self.files.join(name);
+            std::fs::read(&path).map_err(|error| refused(format!("{}: {error}", path.display())))
+        };
+        let (token, authorities) = (read("token")?, read("ca.crt")?);
+        let issuer =
+            issuer_of(&token).ok_or_else(|| refused("the pod's own token names no issuer".to_owned()))?;
+        let server = match &self.api_server {
+            Some(url) => arg::base_url("api_server", url, "https://kubernetes.default.svc")?.to_owned(),
+            None => {
+                let variable = |name| {
+                    std::env::var(name).map_err(|_| {
+                        let remedy = "run it in a pod, or name the server with Pod::api_server(..)";
+                        ConfigError::new("pod", format!("{name} is not set"), remedy)
+                    })
+                };
+                let (host, port) =
+                    (variable("KUBERNETES_SERVICE_HOST")?, variable("KUBERNETES_SERVICE_PORT")?);
+                // IPv6.
+                let host = if host.contains(':') { format!("[{host}]") } else { host };
+                format!("https://{host}:{port}")
+            }
+        };
+        let fetch = HttpFetch::builder()
+            .root_certificates(authorities)
+            .only_root_certificates()
+            .bearer_token_file(&server, self.files.join("token"))
+            .no_proxy()
+            .build()?;
+        Ok(RemoteKeys::new(issuer).jwks_url(format!("{server}/openid/v1/jwks")).fetch(fetch))
+    }
+}
+
+impl Default for Pod {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// `iss` of the pod's own token, which the kubelet put there: nobody else's word is taken.
+fn issuer_of(token: &[u8]) -> Option<String> {
+    let compact = Compact::split(token.trim_ascii(), &Limits::default(), Padding::Refused).ok()?;
+    let payload = jose::decode_vec(std::str::from_utf8(compact.payload).ok()?)?;
+    match jose::first_member(&payload, "iss", usize::MAX) {
+        FirstMember::Text(issuer) => Some(issuer.into_owned()),
+        _ => None,
+    }
+}
+
+/// Kubernetes, from within the cluster: tokens of service accounts of this namespace, with keys from the API server.
+///
+/// As [`kubernetes`], but all that is needed is in the pod: the issuer stands in the pod's own token, and the API server is asked for
+/// the keys (`/openid/v1/jwks`), with the certificate authority and the token of the pod's files. The token is read again for each
+/// fetch, since the kubelet rotates it.
+///
+/// Traps:
+/// * Every service account may ask for the keys only where RBAC binds `system:service-account-issuer-discovery` to
+///   `system:serviceaccounts`, as clusters do by default. Otherwise the API server answers 403.
+/// * Tokens for your service need an audience of its own, as with [`kubernetes`].
+///
+/// ```no_run
+/// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+/// use tower_jwt_auth::provider::{self, Pod};
+/// use tower_jwt_auth::{Claims, Verifier};
+///
+/// let authority = provider::kubernetes_in_cluster(&Pod::new(), "payments").audience("orders-api");
+/// let verifier = Verifier::<Claims>::new(authority)?;
+/// # Ok(()) }
+/// ```
+pub fn kubernetes_in_cluster(pod: &Pod, namespace: &str) -> Authority {
+    or_failed(pod.keys().and_then(|keys| kubernetes_of(keys, namespace)))
 }
 
 /// SPIFFE: JWT-SVIDs of this trust domain, whose bundle (or the JWK set of its discovery provider) is at this URL.
@@ -118,43 +230,4 @@ pub fn spiffe(trust_domain: &str, bundle: impl Into<RemoteKeys>) -> Authority {
     }
     let ids = ClaimRule::BeginsWith(format!("spiffe://{trust_domain}/"));
     table::SPIFFE.of_keys_at(bundle).any_issuer().demand("/sub", ids)
-}
-
-/// Cloudflare Access: application tokens of this team (`example` of `example.cloudflareaccess.com`) for the application
-/// with this Audience tag.
-///
-/// Requires `iss`, the tag in `aud`, and `type` of `app`. No scopes, no roles.
-///
-/// Traps:
-/// * The token is not in `Authorization` but in the header `Cf-Access-Jwt-Assertion`, which the example reads.
-/// * All applications of a team share issuer and keys: the tag alone tells them apart.
-/// * A service token has an empty `sub`; it is told by `common_name`.
-///
-/// ```
-/// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
-/// use tower_jwt_auth::{Claims, JwtAuthLayer, TokenSource, Verifier, provider};
-///
-/// let tag = "32eafc7626e974616deaf0dc3ce63d7bcbed58a2731e84d06bc3cdf1b53c4228";
-/// let verifier = Verifier::<Claims>::new(provider::cloudflare_access("example", tag))?;
-/// let layer = JwtAuthLayer::new(verifier).token_from([TokenSource::header("cf-access-jwt-assertion")?]);
-/// # Ok(()) }
-/// ```
-pub fn cloudflare_access(team: &str, audience_tag: &str) -> Authority {
-    let made = || {
-        let team = arg::label("team", team, "example")?;
-        let is_tag = audience_tag.len() == 64 && audience_tag.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !is_tag {
-            let problem = format!("{audience_tag:?} is not 64 hexadecimal digits");
-            return Err(ConfigError::new(
-                "audience_tag",
-                problem,
-                "copy the tag from the application's settings",
-            ));
-        }
-        let issuer = format!("https://{team}.cloudflareaccess.com");
-        let keys = format!("{issuer}/cdn-cgi/access/certs");
-        let authority = table::CLOUDFLARE_ACCESS.of_keys_at(keys).issuer(issuer).audience(audience_tag);
-        Ok(authority.demand("/type", ClaimRule::is("app")))
-    };
-    or_failed(made())
 }

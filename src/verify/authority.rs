@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::checks::Check;
 use super::claim_rules::ClaimRule;
+use super::header_rules::HeaderRules;
 use super::issuer_rule::TenantIssuer;
 use super::key_origin::KeyOrigin;
 use super::principal::Principal;
@@ -61,6 +62,7 @@ pub struct Authority {
     pub(super) demands: Vec<(&'static str, ClaimRule)>,
     pub(super) any_of: Vec<&'static [&'static str]>,
     pub(super) audience_may_lack: bool,
+    pub(super) header: Option<HeaderRules>,
 }
 
 impl Authority {
@@ -138,6 +140,7 @@ impl Authority {
             demands: Vec::new(),
             any_of: Vec::new(),
             audience_may_lack: false,
+            header: None,
         }
     }
 

@@ -6,10 +6,16 @@ use super::authority::Authority;
 #[cfg(feature = "oidc")]
 use super::claim_rules::ClaimRule;
 #[cfg(feature = "oidc")]
+use super::header_rules::HeaderRules;
+#[cfg(feature = "oidc")]
 use super::issuer_rule::TenantIssuer;
 #[cfg(feature = "jwks")]
 use super::key_origin::KeyOrigin;
 use crate::error::ConfigError;
+#[cfg(feature = "oidc")]
+use crate::jose::Algorithm;
+#[cfg(feature = "oidc")]
+use crate::keys::KeyEndpoint;
 #[cfg(feature = "jwks")]
 use crate::keys::RemoteKeys;
 
@@ -96,6 +102,15 @@ impl Authority {
     pub(crate) fn audience_may_lack(mut self) -> Self {
         self.audience_may_lack = true;
         self
+    }
+
+    /// The assertions of a load balancer: keys in PEM at this URL and their `kid`, padded segments, and rules for the header,
+    /// where issuer, audience and expiry stand. It has to be the only authority of its verifier.
+    #[cfg(feature = "oidc")]
+    pub(crate) fn of_load_balancer(keys: RemoteKeys, header: HeaderRules) -> Self {
+        let mut authority = Self::of(KeyOrigin::Remote(keys, KeyEndpoint::PemOfKid));
+        authority.header = Some(header);
+        authority.any_issuer().audience_may_lack().algorithms([Algorithm::ES256])
     }
 
     /// Takes an issuer for each tenant, and of the keys only those that say they are for it.

@@ -272,7 +272,7 @@ struct Unverified {
 impl Unverified {
     fn read(token: &str) -> Self {
         let mut segments = token.split('.').map(|segment| {
-            let bytes = jose::decode_vec(segment)?;
+            let bytes = jose::decode_vec(segment.trim_end_matches('='))?;
             serde_json::from_slice(&bytes).ok()
         });
         Self {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::{AuthError, Reason};
-use crate::jose::IssuerDifference;
+use crate::jose::{IssuerDifference, is_guid};
 use crate::keys::KeyOwner;
 
 /// Which `iss` an authority takes.
@@ -104,15 +104,6 @@ pub(super) fn tenant_of<'i>(issuer: &'i str, template: &str) -> Option<&'i str> 
     let (before, after) = template.split_once(PLACEHOLDER)?;
     let tenant = issuer.strip_prefix(before)?.strip_suffix(after)?;
     is_guid(tenant).then_some(tenant)
-}
-
-/// Whether this is a GUID of small letters, as tokens have it.
-pub(crate) fn is_guid(text: &str) -> bool {
-    let fits = |(position, byte): (usize, u8)| match position {
-        8 | 13 | 18 | 23 => byte == b'-',
-        _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
-    };
-    text.len() == 36 && text.bytes().enumerate().all(fits)
 }
 
 impl fmt::Debug for TenantIssuer {

@@ -2,10 +2,13 @@
 
 use crate::error::{AuthError, Reason};
 use crate::jose::{self, Compact, Scratch};
+use crate::runtime::UnixTime;
 
 /// A payload that is decoded when it is needed first, and once.
 #[derive(Default)]
 pub(super) struct LazyPayload {
+    /// When the token expires by its header, if the authority has rules for that.
+    pub(super) expires: Option<UnixTime>,
     scratch: Option<Scratch>,
     length: usize,
 }

@@ -12,6 +12,7 @@ mod claims_mismatch;
 mod claims_type;
 mod explain;
 mod glance;
+mod header_rules;
 mod issuer_rule;
 mod jwt;
 mod key_origin;
@@ -43,4 +44,7 @@ pub use verifier::Verifier;
 #[cfg(feature = "oidc")]
 pub(crate) use claim_rules::ClaimRule;
 #[cfg(feature = "oidc")]
-pub(crate) use issuer_rule::{TenantIssuer, is_guid};
+#[cfg(feature = "oidc")]
+pub(crate) use header_rules::{HeaderRule, HeaderRules};
+#[cfg(feature = "oidc")]
+pub(crate) use issuer_rule::TenantIssuer;

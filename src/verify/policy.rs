@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::header_rules::HeaderRules;
 use super::issuer_rule::IssuerRule;
 use crate::error::{AuthError, Reason};
-use crate::jose::{ClaimName, ClaimValue, RegisteredClaims, same_media_type};
+use crate::jose::{ClaimName, ClaimValue, Padding, RegisteredClaims, same_media_type};
 use crate::runtime::UnixTime;
 
 /// The claim rules of one authority.
@@ -22,6 +23,8 @@ pub(super) struct Policy {
     pub(super) leeway: Duration,
     pub(super) max_age: Option<Duration>,
     pub(super) audience_elements: usize,
+    /// Rules for members of the header that stand for claims.
+    pub(super) header: Option<HeaderRules>,
 }
 
 /// The kinds of token that an authority can be told to accept.
@@ -74,6 +77,11 @@ impl Policy {
             (None, TokenKind::Id) => typ.is_none() || is("JWT"),
         };
         if good { Ok(()) } else { refuse(Reason::WrongType, "typ") }
+    }
+
+    /// How segments are written. What has its claims in its header is the load balancer that pads them.
+    pub(super) const fn padding(&self) -> Padding {
+        if self.header.is_some() { Padding::Required } else { Padding::Refused }
     }
 
     /// Judges the claims. Gives back `exp`.
@@ -175,7 +183,12 @@ impl Policy {
         };
         let missing = |slot: ClaimName| AuthError::new(Reason::MissingClaim).with_claim(slot.name());
         let (exp, nbf, iat) = (date(ClaimName::Exp)?, date(ClaimName::Nbf)?, date(ClaimName::Iat)?);
-        let exp = exp.ok_or_else(|| missing(ClaimName::Exp))?;
+        // If the header says it as well, the earlier counts.
+        let exp = exp
+            .into_iter()
+            .chain(registered_claims.expires())
+            .min()
+            .ok_or_else(|| missing(ClaimName::Exp))?;
         self.judge_times((exp, nbf, iat), now)?;
         Ok(exp)
     }

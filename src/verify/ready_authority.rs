@@ -204,6 +204,7 @@ impl Authority {
             leeway: self.leeway,
             max_age: self.max_age,
             audience_elements: limits.audience_elements,
+            header: self.header,
         };
         Ok(ReadyAuthority {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),

@@ -8,8 +8,9 @@ use crate::keys::Generation;
 pub(super) enum Unresolved<'v> {
     /// The authority of this issuer, which is not configured; the tenants may know it.
     Tenant(Box<str>),
-    /// A key of this name. The authority has none in the set of this generation; a newer one might.
-    Key(SelectedAuthority<'v>, Generation),
+    /// A key of this authority that is not in the set of this generation; a newer one might have it. Its `kid`, for a source that
+    /// asks by it.
+    Key(SelectedAuthority<'v>, Generation, Option<Box<str>>),
 }
 
 impl Unresolved<'_> {
@@ -18,7 +19,7 @@ impl Unresolved<'_> {
         match self {
             // It was found, and displaced by others before it could be used.
             Self::Tenant(_) => Reason::KeysUnavailable.into(),
-            Self::Key(authority, _) if authority.keys.load().algorithms.is_empty() => {
+            Self::Key(authority, ..) if authority.keys.load().algorithms.is_empty() => {
                 Reason::KeysUnavailable.into()
             }
             Self::Key(..) => Reason::UnknownKey.into(),
@@ -42,7 +43,9 @@ impl LookedUp {
             (Self::Nothing, Unresolved::Tenant(_)) => Some(Self::Tenant),
             (Self::Nothing | Self::Tenant, Unresolved::Key(..)) => Some(Self::Keys),
             // Those of an earlier process say nothing of keys that are new since.
-            (Self::Keys, Unresolved::Key(authority, seen)) if authority.keys.source().is_restored(*seen) => {
+            (Self::Keys, Unresolved::Key(authority, seen, _))
+                if authority.keys.source().is_restored(*seen) =>
+            {
                 Some(Self::Everything)
             }
             _ => None,

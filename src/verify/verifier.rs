@@ -17,8 +17,8 @@ use super::ready_authority::ReadyAuthority;
 use super::unresolved::{LookedUp, Unresolved};
 use super::verified_tokens::{FoundBy, VerifiedTokens};
 use crate::error::{AuthError, ConfigError, Reason};
-use crate::jose::{self, Claims, Compact, FirstMember, Header, Limits, RegisteredClaims, Scratch};
-use crate::keys::{Candidates, NoKey};
+use crate::jose::{self, Claims, Compact, FirstMember, Header, Limits, Padding, RegisteredClaims, Scratch};
+use crate::keys::{Candidates, NoKey, PreparedSet};
 use crate::runtime::{Clock, NowOrLater, UnixTime};
 
 /// A checked set of authorities, ready to verify tokens into the claims type `C`.
@@ -141,9 +141,9 @@ impl<C: ClaimsType> Verifier<C> {
     /// A token may cause a fetch only if all else about it looks right: an attacker who invents a `kid` has to know
     /// the issuer, the audience and the time as well. Nothing of it is believed here. It can only be refused.
     fn ask_for(&self, unresolved: &Unresolved<'_>, token: &[u8]) -> NowOrLater<Result<bool, AuthError>> {
-        let (authority, seen) = match unresolved {
+        let (authority, seen, kid) = match unresolved {
             Unresolved::Tenant(issuer) => return self.core.authorities.ask_for(issuer),
-            Unresolved::Key(authority, seen) => (authority, *seen),
+            Unresolved::Key(authority, seen, kid) => (authority, *seen, kid.as_deref()),
         };
         let source = authority.keys.source();
         if source.is_quiet(seen) {
@@ -155,7 +155,7 @@ impl<C: ClaimsType> Verifier<C> {
             return NowOrLater::ready(Err(refused));
         }
         let unavailable = |_| AuthError::from(Reason::KeysUnavailable);
-        match source.refresh(seen).into_now() {
+        match source.refresh(seen, kid).into_now() {
             Ok(answer) => NowOrLater::ready(answer.map_err(unavailable)),
             Err(refresh) => NowOrLater::later(async move { refresh.await.map_err(unavailable) }),
         }
@@ -163,9 +163,14 @@ impl<C: ClaimsType> Verifier<C> {
 
     #[cold]
     fn look_through(&self, token: &[u8], authority: &ReadyAuthority) -> Result<(), AuthError> {
-        let mut scratch = Scratch::default();
-        let payload = decode(Compact::split(token, &self.core.limits)?.payload, &mut scratch)?;
-        self.check_claims(payload, authority, self.core.clock.now())
+        let compact = Compact::split(token, &self.core.limits, authority.policy.padding())?;
+        let (mut of_header, mut scratch) = (Scratch::default(), Scratch::default());
+        let expires = match &authority.policy.header {
+            Some(rules) => Some(rules.check(decode(compact.header, &mut of_header)?)?),
+            None => None,
+        };
+        let payload = decode(compact.payload, &mut scratch)?;
+        self.check_claims(payload, authority, self.core.clock.now(), expires)
     }
 
     /// What the policy says of a payload whose signature was not checked: it can only be refused.
@@ -174,9 +179,10 @@ impl<C: ClaimsType> Verifier<C> {
         payload: &[u8],
         authority: &ReadyAuthority,
         now: UnixTime,
+        expires: Option<UnixTime>,
     ) -> Result<(), AuthError> {
         let text = self.text_of(payload)?;
-        let mut notes = self.bounded_notes(authority);
+        let mut notes = self.bounded_notes(authority).expiring(expires);
         jose::skim(text, self.core.limits.claims, &mut notes).map_err(|_| Reason::MalformedToken)?;
         authority.policy.check_claims(&notes, now).map(drop)
     }
@@ -194,8 +200,9 @@ impl<C: ClaimsType> Verifier<C> {
         payload: &[u8],
         authority: &ReadyAuthority,
         now: UnixTime,
+        expires: Option<UnixTime>,
     ) -> Result<(), AuthError> {
-        let mut notes = self.bounded_notes(authority);
+        let mut notes = self.bounded_notes(authority).expiring(expires);
         let most = self.core.limits.claims.min(CLAIMS_READ_EARLY);
         match self.text_of(payload).map(|text| jose::skim(text, most, &mut notes)) {
             Ok(Ok(())) => authority.policy.check_claims(&notes, now).map(drop),
@@ -223,10 +230,14 @@ impl<C: ClaimsType> Verifier<C> {
     /// signature, and what is cheap to refuse is refused before the signature.
     fn with_keys_at_hand(&self, token: &[u8]) -> Result<Progress<'_, C>, AuthError> {
         let limits = &self.core.limits;
-        let compact = Compact::split(token, limits)?;
-        // A header that was seen under a good signature has nothing new to say, if no `iss` has to be read first.
-        let only = self.core.authorities.only().filter(|only| !only.policy.issuer.shares_keys());
-        if let Some(only) = only {
+        let only = self.core.authorities.only();
+        let padding = only.map_or(Padding::Refused, |only| only.policy.padding());
+        let compact = Compact::split(token, limits, padding)?;
+        let only = only.filter(|only| !only.policy.issuer.shares_keys());
+        // A header that was seen under a good signature has nothing new to say, if no `iss` has to be read first, and no claim
+        // stands in it.
+        let recalled = only.filter(|only| only.policy.header.is_none());
+        if let Some(only) = recalled {
             let keys = only.keys.load();
             if let Some(candidates) = keys.recall(compact.header) {
                 let authority = SelectedAuthority::Configured(only);
@@ -237,7 +248,8 @@ impl<C: ClaimsType> Verifier<C> {
             return Err(Reason::MalformedToken.into());
         }
         let mut scratch = Scratch::default();
-        let header = Header::read(decode(compact.header, &mut scratch)?, limits)?;
+        let header_json = decode(compact.header, &mut scratch)?;
+        let header = Header::read(header_json, limits)?;
         let algorithm = header.alg.ok_or(Reason::AlgorithmNotAllowed)?;
         let mut payload = LazyPayload::default();
         let (authority, issuer) = match self.choose_authority(only, &compact, &mut payload)? {
@@ -245,11 +257,14 @@ impl<C: ClaimsType> Verifier<C> {
             Choice::NotAtHand(issuer) => return Ok(Progress::Unresolved(Unresolved::Tenant(issuer))),
         };
         authority.policy.check_typ(header.typ.as_deref())?;
+        if let Some(rules) = &authority.policy.header {
+            payload.expires = Some(rules.check(header_json)?);
+        }
 
         let keys = authority.keys.load();
         if !keys.algorithms.contains(algorithm) {
             return match authority.keys.may_come(algorithm) {
-                true => Ok(Progress::Unresolved(Unresolved::Key(authority, keys.generation))),
+                true => Ok(Progress::Unresolved(unresolved_key(authority, &keys, &header))),
                 false if keys.algorithms.is_empty() && !authority.keys.source().is_remote() => {
                     Err(Reason::KeysUnavailable.into())
                 }
@@ -260,12 +275,12 @@ impl<C: ClaimsType> Verifier<C> {
         let candidates = match keys.candidates(header.kid.as_deref(), algorithm, limits.keys_tried, owner) {
             Ok(candidates) => candidates,
             Err(NoKey::Unknown) => {
-                return Ok(Progress::Unresolved(Unresolved::Key(authority, keys.generation)));
+                return Ok(Progress::Unresolved(unresolved_key(authority, &keys, &header)));
             }
             Err(NoKey::Ambiguous) => return Err(Reason::UnknownKey.into()),
         };
         let progress = self.with_candidates(&compact, &candidates, authority, &mut payload)?;
-        if only.is_some() {
+        if recalled.is_some() {
             keys.remember(compact.header, &candidates);
         }
         Ok(progress)
@@ -319,9 +334,10 @@ impl<C: ClaimsType> Verifier<C> {
         // Hashing costs less than a look.
         let is_expensive = candidates.iter().any(|key| !key.is_symmetric());
         if is_expensive && compact.payload.len() <= LOOKED_AT_EARLY {
+            let expires = payload.expires;
             let payload = payload.decoded(compact)?;
             if authority.glance.doubts(payload, &authority.policy, now) {
-                self.check_claims_early(payload, authority, now)?;
+                self.check_claims_early(payload, authority, now, expires)?;
             }
         }
         let mut scratch = Scratch::default();
@@ -330,8 +346,9 @@ impl<C: ClaimsType> Verifier<C> {
             return Err(Reason::BadSignature.into());
         }
         authority.prove();
+        let expires = payload.expires;
         let payload = payload.decoded(compact).map_err(AuthError::after_signature)?;
-        self.read_claims(payload, authority, now).map_err(AuthError::after_signature)
+        self.read_claims(payload, authority, now, expires).map_err(AuthError::after_signature)
     }
 
     /// The authority whose keys count. With several, the unverified `iss` may only choose among those that are trusted;
@@ -376,9 +393,10 @@ impl<C: ClaimsType> Verifier<C> {
         payload: &[u8],
         authority: &ReadyAuthority,
         now: UnixTime,
+        expires: Option<UnixTime>,
     ) -> Result<Jwt<C>, AuthError> {
         let text = self.text_of(payload)?;
-        let mut notes = RegisteredClaims::new(&authority.policy.required);
+        let mut notes = RegisteredClaims::new(&authority.policy.required).expiring(expires);
         let claims = jose::read_claims::<C>(text, self.core.limits.claims, &mut notes)
             .map_err(|jose::Unreadable| Reason::MalformedToken)?;
         // A verdict of the policy says more than "does not fit the type", so it comes first.
@@ -421,6 +439,16 @@ impl<C> Verifier<C> {
     pub(super) fn core(&self) -> &Core {
         &self.core
     }
+}
+
+fn unresolved_key<'v>(
+    authority: SelectedAuthority<'v>,
+    keys: &PreparedSet,
+    header: &Header<'_>,
+) -> Unresolved<'v> {
+    let asks_by_kid = authority.keys.source().asks_by_kid();
+    let kid = header.kid.as_deref().filter(|_| asks_by_kid).map(Into::into);
+    Unresolved::Key(authority, keys.generation, kid)
 }
 
 /// Characters of a payload that is looked at before its signature is checked. With a longer one the look would cost as

@@ -35,6 +35,7 @@ impl<C> Verifier<C> {
         for authority in self.core().authorities.configured() {
             if let (Some(allowed), true) =
                 (authority.keys.allowed(), authority.keys.load().algorithms.is_empty())
+                && !authority.keys.source().asks_by_kid()
             {
                 let problem =
                     format!("none of {} is for an allowed algorithm ({allowed:?})", authority.policy.issuer);

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod login;
+mod proxy;
 mod users;
 mod workload;
 

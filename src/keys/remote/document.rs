@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::url_rules::UrlRules;
-use crate::jose::IssuerDifference;
+use crate::jose::{Algorithm, IssuerDifference};
 use crate::keys::KeySet;
 use crate::runtime::UnixTime;
 
@@ -85,6 +85,15 @@ pub(super) fn keys_of(body: &[u8], max_keys: usize) -> Result<KeySet, Failure> {
         return Err(Failure::new(format!("the JWK set has {} keys, more than {max_keys}", keys.len())));
     }
     KeySet::from_jwks(text).map_err(|error| Failure::new(error.to_string()))
+}
+
+/// Reads a public key for ES256 in PEM.
+///
+/// # Errors
+/// If it is none.
+pub(super) fn key_of(body: &[u8], kid: &str) -> Result<KeySet, Failure> {
+    let key = KeySet::from_pem(Algorithm::ES256, body).and_then(|key| key.with_kid(kid));
+    key.map_err(|error| Failure::new(error.to_string()))
 }
 
 #[derive(Deserialize)]

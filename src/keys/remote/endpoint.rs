@@ -7,6 +7,9 @@ pub(crate) enum KeyEndpoint {
     JwkSet,
     /// It is the issuer, whose discovery document names that of the JWK set.
     Discovery,
+    /// Followed by a `kid`, it is that of a public key in PEM, for ES256.
+    #[cfg_attr(not(feature = "oidc"), allow(dead_code))]
+    PemOfKid,
 }
 
 /// What follows the issuer in the URL of its discovery document (OpenID Connect Discovery section 4).
@@ -25,6 +28,11 @@ pub(crate) enum KeyLocation {
         /// The issuer that would have its document at this URL, if the user has set the URL: a provider that is reached by
         /// another name may call itself by that.
         other_name: Option<String>,
+    },
+    /// One public key in PEM, for ES256.
+    Pem {
+        url: String,
+        kid: String,
     },
 }
 
@@ -45,7 +53,7 @@ impl KeyLocation {
     /// What names this source: the issuer, or the URL of the JWK set.
     pub(super) fn name(&self) -> &str {
         match self {
-            Self::JwkSet { url } => url,
+            Self::JwkSet { url } | Self::Pem { url, .. } => url,
             Self::Discovery { issuer, .. } => issuer,
         }
     }
@@ -53,7 +61,7 @@ impl KeyLocation {
     /// What is fetched first.
     pub(super) fn url(&self) -> &str {
         match self {
-            Self::JwkSet { url } => url,
+            Self::JwkSet { url } | Self::Pem { url, .. } => url,
             Self::Discovery { document, .. } => document,
         }
     }
@@ -62,6 +70,7 @@ impl KeyLocation {
         match self {
             Self::JwkSet { .. } => KeyEndpoint::JwkSet,
             Self::Discovery { .. } => KeyEndpoint::Discovery,
+            Self::Pem { .. } => KeyEndpoint::PemOfKid,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Keys from elsewhere: fetched in the background, read without a lock.
 
+mod by_kid;
 mod document;
 mod endpoint;
 mod fetch;

@@ -198,6 +198,7 @@ const fn name_of(found: KeyEndpoint) -> &'static str {
     match found {
         KeyEndpoint::JwkSet => "jwks",
         KeyEndpoint::Discovery => "oidc",
+        KeyEndpoint::PemOfKid => "pem",
     }
 }
 

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::by_kid::{ByKid, PerKid};
 use super::endpoint::{KeyEndpoint, KeyLocation};
 use super::fetch::Fetch;
 use super::http::HttpFetch;
@@ -201,7 +202,9 @@ impl RemoteKeys {
     pub(crate) fn location(&self, endpoint: KeyEndpoint) -> KeyLocation {
         match (endpoint, &self.jwks_url, &self.discovery_url) {
             (_, Some(url), _) => KeyLocation::JwkSet { url: url.clone() },
-            (KeyEndpoint::JwkSet, None, _) => KeyLocation::JwkSet { url: self.url.clone() },
+            (KeyEndpoint::JwkSet | KeyEndpoint::PemOfKid, None, _) => {
+                KeyLocation::JwkSet { url: self.url.clone() }
+            }
             (KeyEndpoint::Discovery, None, None) => KeyLocation::of_issuer(&self.url),
             (KeyEndpoint::Discovery, None, Some(document)) => KeyLocation::of_issuer_at(&self.url, document),
         }
@@ -218,7 +221,7 @@ impl RemoteKeys {
                 let error = ConfigError::new("discovery_url", problem, "keep one of them");
                 problems.add(error.of_kind(ConfigProblemKind::Conflict));
             }
-            (Some(_), None) if endpoint == KeyEndpoint::JwkSet => {
+            (Some(_), None) if endpoint != KeyEndpoint::Discovery => {
                 let problem = "the keys are at the URL of a JWK set, and no document leads there";
                 problems.add(ConfigError::new("discovery_url", problem, "call jwks_url(..) instead"));
             }
@@ -242,6 +245,15 @@ impl RemoteKeys {
             let remedy = "give the issuer alone, what stands before /.well-known/";
             let problem = format!("{:?} is a document, not an issuer", self.url);
             problems.add(ConfigError::new("url", problem, remedy));
+        }
+        if endpoint == KeyEndpoint::PemOfKid && !self.location(endpoint).url().ends_with('/') {
+            let remedy = "give what stands before the kid, with its slash";
+            let problem = format!("{:?} does not end with a slash", self.location(endpoint).url());
+            problems.add(ConfigError::new("jwks_url", problem, remedy));
+        }
+        if endpoint == KeyEndpoint::PemOfKid && self.store.is_some() {
+            let problem = "keys that are fetched one by one are not kept";
+            problems.add(ConfigError::new("keep_in", problem, "leave it out"));
         }
         if endpoint == KeyEndpoint::Discovery && self.url.contains('?') {
             let remedy = "an issuer has none (OpenID Connect Discovery section 3)";
@@ -286,6 +298,24 @@ impl RemoteKeys {
             (None, None) => Arc::new(HttpFetch::new()?),
         };
         self.url_rules.warn_of(location.url());
+        if endpoint == KeyEndpoint::PemOfKid {
+            let (base, url_rules, clock) = (location.url().to_owned(), self.url_rules, Arc::clone(clock));
+            let bounds = Bounds { cooldown: self.cooldown, stale: self.stale, lifetime: self.max_age };
+            return Ok(Arc::new(ByKid::new(PerKid {
+                of: Box::new(move |kid| super::source::Settings {
+                    location: KeyLocation::Pem { url: format!("{base}{kid}"), kid: kid.to_owned() },
+                    fetch: Arc::clone(&fetch),
+                    url_rules: url_rules.clone(),
+                    bounds: bounds.clone(),
+                    fetch_time: self.fetch_time,
+                    wait: self.wait,
+                    kept: None,
+                    clock: Arc::clone(&clock),
+                }),
+                cooldown: self.cooldown,
+                wait: self.wait,
+            })));
+        }
         let kept =
             self.store.map(|store| PersistedKeys::new(store, location.name().to_owned(), location.kind()));
         Ok(Arc::new(Remote::new(super::source::Settings {

@@ -1,9 +1,11 @@
-//! Identities of programs: GitHub Actions, GitLab CI, Kubernetes, SPIFFE, Cloudflare Access.
+//! Identities of programs: GitHub Actions, GitLab CI, Kubernetes, SPIFFE.
 
 use serde_json::json;
-use tower_jwt_auth::{Algorithm, Reason, TestIssuer, provider};
+use tower_jwt_auth::provider::Pod;
+use tower_jwt_auth::{Algorithm, Claims, Reason, TestIssuer, Verifier, provider};
 
-use super::{Provider, has_no_place_of_roles, jwk, rsa};
+use super::{Provider, has_no_place_of_roles, jwk, rsa, verify};
+use crate::tls::PrivateCa;
 
 use Reason::{InvalidClaim, MissingClaim, UnknownIssuer, WrongAudience};
 
@@ -162,27 +164,70 @@ async fn spiffe_takes_its_trust_domain_with_or_without_an_issuer() {
     assert_eq!(spiffe.verify(&token).await.err().unwrap().0, Reason::AlgorithmNotAllowed);
 }
 
-const TAG: &str = "32eafc7626e974616deaf0dc3ce63d7bcbed58a2731e84d06bc3cdf1b53c4228";
-
+/// A pod's files, and an API server that answers to its certificate authority and its token alone.
 #[tokio::test]
-async fn cloudflare_takes_tokens_of_one_application() {
-    let claims = json!({
-        "iss": "https://example.cloudflareaccess.com", "aud": [TAG], "email": "bob@example.com", "type": "app",
-        "identity_nonce": "n", "sub": "7335d417-61da-459d-899c-0a01c76a2f94", "country": "US",
-    });
-    let cloudflare = Provider::with_set_at(
-        || provider::cloudflare_access("example", TAG),
-        "https://example.cloudflareaccess.com/cdn-cgi/access/certs",
-        claims,
-    );
-    assert!(has_no_place_of_roles(&cloudflare.good().await));
-    cloudflare.accepts(json!({ "sub": "", "common_name": "x.access", "email": null })).await;
-    cloudflare
-        .refuses(&[
-            ("other application", json!({ "aud": ["0".repeat(64)] }), WrongAudience, "aud"),
-            ("session of the team", json!({ "type": "org" }), InvalidClaim, "type"),
-            ("no type", json!({ "type": null }), MissingClaim, "type"),
-            ("other team", json!({ "iss": "https://evil.cloudflareaccess.com" }), UnknownIssuer, "iss"),
-        ])
-        .await;
+async fn a_pod_has_all_that_is_needed() {
+    const CLUSTER: &str = "https://oidc.eks.eu-west-1.amazonaws.com/id/D48675832CA65BD10A532F597OIDCID";
+    let cluster = TestIssuer::new(CLUSTER).audience("orders-api");
+    let account = |namespace: &str| {
+        let sub = format!("system:serviceaccount:{namespace}:orders");
+        json!({ "sub": sub, "kubernetes.io": { "namespace": namespace } })
+    };
+    let ca = PrivateCa::new();
+    let server = ca.serve(false).await;
+    let folder = tempfile::tempdir().unwrap();
+    let own = cluster.sign(account("shop"));
+    std::fs::write(folder.path().join("token"), &own).unwrap();
+    std::fs::write(folder.path().join("ca.crt"), ca.pem()).unwrap();
+    server.publish_for(&own, "/openid/v1/jwks", cluster.jwks());
+
+    let pod = Pod::new().files_in(folder.path()).api_server(&server.url);
+    let authority = || provider::kubernetes_in_cluster(&pod, "payments").audience("orders-api");
+    let verifier = Verifier::<Claims>::new(authority()).unwrap();
+    verifier.warm().await.unwrap();
+    assert!(verify(&verifier, &cluster.sign(account("payments"))).await.is_ok());
+    let of_shop = verify(&verifier, &cluster.sign(account("shop"))).await.err();
+    assert_eq!(of_shop, Some((InvalidClaim, "kubernetes.io".to_owned())));
+    let other = json!({ "iss": "https://kubernetes.default.svc" });
+    let other = super::merged(&account("payments"), &other);
+    assert_eq!(verify(&verifier, &cluster.sign(other)).await.err().unwrap().0, UnknownIssuer);
+    assert_eq!(server.requests().len(), 1, "no discovery document is needed");
+
+    // The kubelet writes another token: it is what is sent from then on.
+    let rotated = cluster.sign(super::merged(&account("shop"), &json!({ "jti": "2" })));
+    server.publish_for(&rotated, "/openid/v1/jwks", cluster.jwks());
+    let verifier = Verifier::<Claims>::new(authority()).unwrap();
+    assert!(verifier.warm().await.unwrap_err().to_string().contains("answered 401"));
+    std::fs::write(folder.path().join("token"), &rotated).unwrap();
+    Verifier::<Claims>::new(authority()).unwrap().warm().await.unwrap();
+
+    // Another authority's certificate is not believed, whatever the system trusts.
+    std::fs::write(folder.path().join("ca.crt"), PrivateCa::new().pem()).unwrap();
+    let error = Verifier::<Claims>::new(authority()).unwrap().warm().await.unwrap_err().to_string();
+    assert!(error.contains("certificate"), "{error}");
+}
+
+#[test]
+fn what_lacks_in_a_pod_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let problem = |pod: &Pod| {
+        let authority = provider::kubernetes_in_cluster(pod, "payments").audience("orders-api");
+        Verifier::<Claims>::new(authority).unwrap_err().to_string()
+    };
+    let pod = Pod::new().files_in(folder.path());
+    let error = problem(&pod);
+    assert!(error.contains("pod") && error.contains("token:") && error.contains("files_in"), "{error}");
+    std::fs::write(folder.path().join("ca.crt"), PrivateCa::new().pem()).unwrap();
+    for token in ["", "opaque", "a.b.c", "e30.e30.e30"] {
+        std::fs::write(folder.path().join("token"), token).unwrap();
+        assert!(problem(&pod).contains("the pod's own token names no issuer"), "{token}");
+    }
+    std::fs::write(folder.path().join("token"), TestIssuer::new("https://cluster.example").sign(json!({})))
+        .unwrap();
+    let error = problem(&pod);
+    assert!(error.contains("KUBERNETES_SERVICE_HOST is not set") && error.contains("api_server"), "{error}");
+    let error = problem(&pod.clone().api_server("kubernetes.default.svc"));
+    assert!(error.contains("api_server") && error.contains("https://kubernetes.default.svc"), "{error}");
+    std::fs::write(folder.path().join("ca.crt"), "").unwrap();
+    assert!(problem(&pod.api_server("https://kubernetes.default.svc")).contains("root_certificates"));
 }

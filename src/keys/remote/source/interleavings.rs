@@ -188,7 +188,7 @@ fn ask(script: Script, source: &Remote, provider: &Provider, wanted: &Mutex<Vec<
     let seen = source.generation();
     let has_keys = !source.current().1.is_empty();
     let (since, published) = (now(), provider.published.load(Ordering::Relaxed));
-    let asked = match source.refresh(seen).into_now() {
+    let asked = match source.refresh(seen, None).into_now() {
         Ok(Ok(true)) => return assert_ne!(source.current().0, seen),
         asked => asked,
     };

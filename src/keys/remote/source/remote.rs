@@ -69,7 +69,7 @@ impl KeySource for Remote {
         (**self.0.snapshot.load()).clone()
     }
 
-    fn refresh(&self, seen: Generation) -> NowOrLater<Result<bool, Unavailable>> {
+    fn refresh(&self, seen: Generation, _: Option<&str>) -> NowOrLater<Result<bool, Unavailable>> {
         self.ask(seen, self.0.settings.wait)
     }
 

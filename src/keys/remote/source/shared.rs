@@ -7,7 +7,9 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 
 use super::driver;
-use crate::keys::remote::document::{Failure, MAX_KEYS, body_of, jwks_uri_of, keys_of, max_age_of, short};
+use crate::keys::remote::document::{
+    Failure, MAX_KEYS, body_of, jwks_uri_of, key_of, keys_of, max_age_of, short,
+};
 use crate::keys::remote::endpoint::KeyLocation;
 use crate::keys::remote::fetch::Fetch;
 use crate::keys::remote::persisted::PersistedKeys;
@@ -156,13 +158,17 @@ impl Inner {
     pub(super) async fn load(&self) -> Result<Fetched, Failure> {
         let url = self.find_keys().await?;
         let (headers, body) = self.get(&url).await?;
-        Ok(Fetched { keys: keys_of(&body, MAX_KEYS)?, max_age: max_age_of(&headers), body })
+        let keys = match &self.settings.location {
+            KeyLocation::Pem { kid, .. } => key_of(&body, kid)?,
+            KeyLocation::JwkSet { .. } | KeyLocation::Discovery { .. } => keys_of(&body, MAX_KEYS)?,
+        };
+        Ok(Fetched { keys, max_age: max_age_of(&headers), body })
     }
 
     async fn find_keys(&self) -> Result<String, Failure> {
         let Settings { location, url_rules, .. } = &self.settings;
         let (issuer, document, other_name) = match location {
-            KeyLocation::JwkSet { url } => return Ok(url.clone()),
+            KeyLocation::JwkSet { url } | KeyLocation::Pem { url, .. } => return Ok(url.clone()),
             KeyLocation::Discovery { issuer, document, other_name } => {
                 (issuer, document, other_name.as_deref())
             }
