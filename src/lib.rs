@@ -310,7 +310,8 @@ pub use test_util::{ProviderFault, TestProvider};
 #[cfg(feature = "test-util")]
 pub use test_util::{TestClock, TestIssuer};
 pub use verify::{
-    Authority, ClaimsType, Explanation, Jwt, Principal, Tenants, TokenCache, Verifier, VerifierBuilder,
+    Authority, ClaimsType, Explanation, Jwt, Leniency, Principal, Tenants, TokenCache, Verifier,
+    VerifierBuilder,
 };
 
 #[cfg(doctest)]

@@ -12,6 +12,7 @@ mod issuer_difference;
 mod jwk;
 mod limits;
 mod member_names;
+mod numeric_ids;
 mod payload;
 mod registered_claims;
 
@@ -32,5 +33,6 @@ pub(crate) use member_names::Name;
 pub(crate) use member_names::Names;
 
 pub use limits::Limits;
+pub(crate) use numeric_ids::with_numeric_ids_as_text;
 pub(crate) use payload::{Unreadable, depth_is_within, read_claims, skim};
 pub(crate) use registered_claims::{ClaimName, ClaimValue, RegisteredClaims};

@@ -11,7 +11,7 @@ use super::header_rules::HeaderRules;
 use super::issuer_rule::TenantIssuer;
 use super::key_origin::KeyOrigin;
 use super::principal::Principal;
-use crate::error::AuthError;
+use crate::error::{AuthError, ConfigError};
 use crate::jose::{Algorithm, AlgorithmSet};
 #[cfg(feature = "jwks")]
 use crate::keys::{KeyEndpoint, RemoteKeys};
@@ -63,6 +63,10 @@ pub struct Authority {
     pub(super) any_of: Vec<&'static [&'static str]>,
     pub(super) audience_may_lack: bool,
     pub(super) header: Option<HeaderRules>,
+    pub(super) numeric_ids_as_text: bool,
+    /// Of an authority by secret: what it signs with.
+    pub(super) hmac: Option<Algorithm>,
+    pub(super) has_previous_secret: bool,
 }
 
 impl Authority {
@@ -74,7 +78,59 @@ impl Authority {
     /// Tokens signed with this HMAC algorithm (HS256, HS384 or HS512) and this secret.
     pub fn hmac(algorithm: Algorithm, secret: Secret) -> Self {
         let keys = KeySet::from_secret(algorithm, secret).map(|keys| Arc::new(Static(keys)) as _);
-        Self::of(KeyOrigin::Source(keys))
+        Self { hmac: Some(algorithm), ..Self::of(KeyOrigin::Source(keys)) }
+    }
+
+    /// Takes tokens signed with this secret as well, while the issuer changes over to the one that was given first. For the
+    /// authorities of [`Authority::hs256`] and [`Authority::hmac`].
+    ///
+    /// Take it away when the last token of the old secret has expired: [`Principal::leniencies`] tells which ones still come.
+    /// A forged token costs two hashes meanwhile.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+    /// # let (new, old) = (tower_jwt_auth::Secret::generate()?, tower_jwt_auth::Secret::generate()?);
+    /// use tower_jwt_auth::{Authority, Claims, Verifier};
+    ///
+    /// let authority = Authority::hs256(new).previous_secret(old).issuer("shop").audience("api");
+    /// let verifier = Verifier::<Claims>::new(authority)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn previous_secret(mut self, secret: Secret) -> Self {
+        let refused = |problem: &str, remedy: &str| {
+            KeyOrigin::Source(Err(ConfigError::new("previous_secret", problem, remedy)))
+        };
+        self.keys = match (self.keys, self.hmac) {
+            (failed @ KeyOrigin::Source(Err(_)), _) => failed,
+            (KeyOrigin::Source(Ok(_)), Some(_)) if self.has_previous_secret => {
+                refused("it is set twice", "keep the one that tokens are still signed with")
+            }
+            (KeyOrigin::Source(Ok(source)), Some(algorithm)) => {
+                let both = KeySet::from_secret(algorithm, secret).map(|old| source.current().1.merge(&old));
+                match both {
+                    Ok(both) if both.len() == 1 => refused("it is the same secret", "give the one before"),
+                    both => KeyOrigin::Source(both.map(|both| Arc::new(Static(both)) as _)),
+                }
+            }
+            (_, None) => refused(
+                "the keys of this authority are no secret",
+                "merge key sets, or publish both keys with a `kid` each",
+            ),
+            #[cfg(feature = "jwks")]
+            (KeyOrigin::Remote(..), Some(_)) => refused("secrets are never taken from a URL", "leave it out"),
+        };
+        self.has_previous_secret = true;
+        self
+    }
+
+    /// Reads a `sub` or `jti` that is a whole number as the text of its digits, for an issuer that writes numbers against
+    /// RFC 7519 sections 4.1.2 and 4.1.7. Unless told, such a token is refused.
+    ///
+    /// Your claims type gets the text as well, and so do policies and checks: `42` and `"42"` are the same user from then on. See
+    /// that they are to your issuer. [`Principal::leniencies`] tells which tokens still have numbers.
+    pub fn numeric_ids_as_text(mut self) -> Self {
+        self.numeric_ids_as_text = true;
+        self
     }
 
     /// Tokens signed with one of these keys.
@@ -141,6 +197,9 @@ impl Authority {
             any_of: Vec::new(),
             audience_may_lack: false,
             header: None,
+            numeric_ids_as_text: false,
+            hmac: None,
+            has_previous_secret: false,
         }
     }
 

@@ -223,6 +223,10 @@ impl<C: ClaimsType> Verifier<C> {
                     expected(&|policy| format!("{:?}", policy.subject.as_deref().unwrap_or_default()));
                 format!("`sub` is {said}, demanded is {subject}")
             }
+            Reason::InvalidClaim if matches!(claim, "sub" | "jti") && said.is_number() => format!(
+                "`{claim}` is {said}, of a wrong type: it must be a string (RFC 7519 section 4.1). The issuer should mend that, and \
+                 Authority::numeric_ids_as_text reads whole numbers meanwhile"
+            ),
             Reason::InvalidClaim if claim == "aud" => format!(
                 "`aud` is {said}; it must be a string or an array of at most {} strings \
                  (Limits::audience_elements)",

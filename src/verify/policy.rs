@@ -25,6 +25,8 @@ pub(super) struct Policy {
     pub(super) audience_elements: usize,
     /// Rules for members of the header that stand for claims.
     pub(super) header: Option<HeaderRules>,
+    /// A number in `sub` or `jti` is read as text.
+    pub(super) numeric_ids_as_text: bool,
 }
 
 /// The kinds of token that an authority can be told to accept.

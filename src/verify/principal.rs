@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
+use super::leniency::{Leniencies, Leniency};
 use super::permissions::Permissions;
 use crate::error::{AuthError, Reason};
 use crate::jose::{self, ClaimValue, RegisteredClaims};
@@ -150,6 +151,26 @@ impl Principal {
         self.verified_at
     }
 
+    /// What the token was let off, by an authority that was told to: count them to see who still needs it.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+    /// use tower_jwt_auth::{Authority, Principal, Secret};
+    ///
+    /// let authority = Authority::hs256(Secret::generate()?).issuer("shop").audience("api").numeric_ids_as_text().check(
+    ///     |user: &Principal| {
+    ///         for leniency in user.leniencies() {
+    ///             println!("{leniency:?} for {:?}", user.client_id()); // or a metric
+    ///         }
+    ///         Ok(())
+    ///     },
+    /// );
+    /// # Ok(()) }
+    /// ```
+    pub fn leniencies(&self) -> impl Iterator<Item = Leniency> {
+        self.registered().leniencies.iter()
+    }
+
     /// Any claim by its name, read as a `T`; `None` if it is absent or of another type.
     ///
     /// For a check that does not know the claims type. The first call finds the places of all claims in the payload, and
@@ -218,6 +239,7 @@ pub(super) struct Registered {
     leeway: Duration,
     roles: Option<Vec<Box<str>>>,
     only_scopes: Option<Arc<HashSet<String>>>,
+    leniencies: Leniencies,
 }
 
 impl fmt::Debug for Registered {
@@ -241,6 +263,12 @@ impl Registered {
     /// `exp`, `nbf` and `iat`.
     pub(super) fn times(&self) -> (UnixTime, Option<UnixTime>, Option<UnixTime>) {
         (self.exp, self.nbf, self.iat)
+    }
+
+    /// The same, and what the token was let off.
+    pub(super) const fn with_leniencies(mut self, leniencies: Leniencies) -> Self {
+        self.leniencies = leniencies;
+        self
     }
 
     pub(super) fn payload_bytes(&self) -> usize {
@@ -298,6 +326,7 @@ impl Registered {
             only_scopes: permissions.only_scopes.clone(),
             payload: payload.into(),
             members: OnceLock::new(),
+            leniencies: Leniencies::default(),
         })
     }
 }

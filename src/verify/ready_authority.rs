@@ -31,6 +31,8 @@ pub(super) struct ReadyAuthority {
     pub(super) policy: Policy,
     pub(super) glance: Glance,
     pub(super) keys: AuthorityKeys,
+    /// The secret is the first of two.
+    pub(super) has_previous_secret: bool,
     pub(super) permissions: Permissions,
     pub(super) checks: Arc<[Check]>,
 }
@@ -205,11 +207,13 @@ impl Authority {
             max_age: self.max_age,
             audience_elements: limits.audience_elements,
             header: self.header,
+            numeric_ids_as_text: self.numeric_ids_as_text,
         };
         Ok(ReadyAuthority {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             place,
             keys: AuthorityKeys::new(source, self.algorithms, backend.clone(), prepared),
+            has_previous_secret: self.has_previous_secret,
             glance: Glance::new(&policy),
             policy,
             permissions: Permissions {

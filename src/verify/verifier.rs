@@ -1,5 +1,6 @@
 //! Token in, proof out.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +13,16 @@ use super::claims_mismatch::ClaimsMismatch;
 use super::claims_type::ClaimsType;
 use super::jwt::Jwt;
 use super::lazy_payload::{LazyPayload, decode};
+use super::leniency::{Leniencies, Leniency};
 use super::principal::Registered;
 use super::ready_authority::ReadyAuthority;
 use super::unresolved::{LookedUp, Unresolved};
 use super::verified_tokens::{FoundBy, VerifiedTokens};
+use crate::crypto::PreparedKey;
 use crate::error::{AuthError, ConfigError, Reason};
 use crate::jose::{self, Claims, Compact, FirstMember, Header, Limits, Padding, RegisteredClaims, Scratch};
 use crate::keys::{Candidates, NoKey, PreparedSet};
-use crate::runtime::{Clock, NowOrLater, UnixTime};
+use crate::runtime::{Clock, NowOrLater, UnixTime, trace};
 
 /// A checked set of authorities, ready to verify tokens into the claims type `C`.
 ///
@@ -181,9 +184,9 @@ impl<C: ClaimsType> Verifier<C> {
         now: UnixTime,
         expires: Option<UnixTime>,
     ) -> Result<(), AuthError> {
-        let text = self.text_of(payload)?;
+        let text = self.text_of(payload, authority)?;
         let mut notes = self.bounded_notes(authority).expiring(expires);
-        jose::skim(text, self.core.limits.claims, &mut notes).map_err(|_| Reason::MalformedToken)?;
+        jose::skim(&text, self.core.limits.claims, &mut notes).map_err(|_| Reason::MalformedToken)?;
         authority.policy.check_claims(&notes, now).map(drop)
     }
 
@@ -202,11 +205,12 @@ impl<C: ClaimsType> Verifier<C> {
         now: UnixTime,
         expires: Option<UnixTime>,
     ) -> Result<(), AuthError> {
+        let Ok(text) = self.text_of(payload, authority) else { return Ok(()) };
         let mut notes = self.bounded_notes(authority).expiring(expires);
         let most = self.core.limits.claims.min(CLAIMS_READ_EARLY);
-        match self.text_of(payload).map(|text| jose::skim(text, most, &mut notes)) {
-            Ok(Ok(())) => authority.policy.check_claims(&notes, now).map(drop),
-            Ok(Err(jose::Unreadable)) | Err(_) => Ok(()),
+        match jose::skim(&text, most, &mut notes) {
+            Ok(()) => authority.policy.check_claims(&notes, now).map(drop),
+            Err(jose::Unreadable) => Ok(()),
         }
     }
 
@@ -272,7 +276,8 @@ impl<C: ClaimsType> Verifier<C> {
             };
         }
         let owner = issuer.as_deref().and_then(|issuer| authority.policy.issuer.owner(issuer));
-        let candidates = match keys.candidates(header.kid.as_deref(), algorithm, limits.keys_tried, owner) {
+        let most = limits.keys_tried.max(if authority.has_previous_secret { 2 } else { 1 });
+        let candidates = match keys.candidates(header.kid.as_deref(), algorithm, most, owner) {
             Ok(candidates) => candidates,
             Err(NoKey::Unknown) => {
                 return Ok(Progress::Unresolved(unresolved_key(authority, &keys, &header)));
@@ -342,13 +347,17 @@ impl<C: ClaimsType> Verifier<C> {
         }
         let mut scratch = Scratch::default();
         let signature = decode(compact.signature, &mut scratch)?;
-        if !candidates.iter().any(|key| key.verify(compact.signing_input, signature)) {
-            return Err(Reason::BadSignature.into());
-        }
+        let fits = |key: &PreparedKey| key.verify(compact.signing_input, signature);
+        let position = candidates.iter().position(fits).ok_or(Reason::BadSignature)?;
         authority.prove();
         let expires = payload.expires;
         let payload = payload.decoded(compact).map_err(AuthError::after_signature)?;
-        self.read_claims(payload, authority, now, expires).map_err(AuthError::after_signature)
+        let mut leniencies = Leniencies::default();
+        if position > 0 && authority.has_previous_secret {
+            leniencies.add(Leniency::PreviousSecret);
+        }
+        let jwt = self.read_claims(payload, authority, now, expires, leniencies);
+        jwt.map_err(AuthError::after_signature)
     }
 
     /// The authority whose keys count. With several, the unverified `iss` may only choose among those that are trusted;
@@ -380,12 +389,16 @@ impl<C: ClaimsType> Verifier<C> {
         Ok(Choice::Authority { authority, issuer: shared.then(|| issuer.into()) })
     }
 
-    fn text_of<'p>(&self, payload: &'p [u8]) -> Result<&'p str, AuthError> {
+    /// The text that all claims are read from.
+    fn text_of<'p>(&self, payload: &'p [u8], authority: &ReadyAuthority) -> Result<Cow<'p, str>, AuthError> {
         let text = std::str::from_utf8(payload).map_err(|_| Reason::MalformedToken)?;
         if !jose::depth_is_within(text, self.core.limits.json_depth) {
             return Err(Reason::MalformedToken.into());
         }
-        Ok(text)
+        Ok(match authority.policy.numeric_ids_as_text {
+            true => jose::with_numeric_ids_as_text(text),
+            false => Cow::Borrowed(text),
+        })
     }
 
     fn read_claims(
@@ -394,17 +407,24 @@ impl<C: ClaimsType> Verifier<C> {
         authority: &ReadyAuthority,
         now: UnixTime,
         expires: Option<UnixTime>,
+        mut leniencies: Leniencies,
     ) -> Result<Jwt<C>, AuthError> {
-        let text = self.text_of(payload)?;
+        let text = self.text_of(payload, authority)?;
+        if matches!(text, Cow::Owned(_)) {
+            leniencies.add(Leniency::NumericId);
+        }
         let mut notes = RegisteredClaims::new(&authority.policy.required).expiring(expires);
-        let claims = jose::read_claims::<C>(text, self.core.limits.claims, &mut notes)
+        let claims = jose::read_claims::<C>(&text, self.core.limits.claims, &mut notes)
             .map_err(|jose::Unreadable| Reason::MalformedToken)?;
         // A verdict of the policy says more than "does not fit the type", so it comes first.
         let exp = authority.policy.check_claims(&notes, now)?;
         let claims = claims.map_err(|error| ClaimsMismatch::of(&error).refuse())?;
         let leeway = authority.policy.leeway;
-        let registered = Registered::new(text, &mut notes, &authority.permissions, exp, leeway)?;
-        Ok(Jwt::of_verified(claims, registered, now))
+        let registered = Registered::new(&text, &mut notes, &authority.permissions, exp, leeway)?;
+        for _leniency in leniencies.iter() {
+            trace::debug!(leniency = _leniency.name(), "a token of yesterday was accepted");
+        }
+        Ok(Jwt::of_verified(claims, registered.with_leniencies(leniencies), now))
     }
 }
 

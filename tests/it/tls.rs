@@ -93,7 +93,13 @@ pub(crate) struct Documents {
 
 /// What is at each path, and the requests that came.
 #[derive(Clone, Default)]
-struct Pages(Arc<Mutex<(HashMap<String, Page>, Vec<(String, HeaderMap)>)>>);
+struct Pages(Arc<Mutex<Site>>);
+
+#[derive(Default)]
+struct Site {
+    pages: HashMap<String, Page>,
+    requests: Vec<(String, HeaderMap)>,
+}
 
 #[derive(Clone)]
 struct Page {
@@ -143,12 +149,12 @@ impl Documents {
     }
 
     fn put(&self, path: &str, page: Page) {
-        self.pages.0.lock().unwrap().0.insert(path.to_owned(), page);
+        self.pages.0.lock().unwrap().pages.insert(path.to_owned(), page);
     }
 
     /// Path and headers of each request so far.
     pub(crate) fn requests(&self) -> Vec<(String, HeaderMap)> {
-        self.pages.0.lock().unwrap().1.clone()
+        self.pages.0.lock().unwrap().requests.clone()
     }
 }
 
@@ -170,7 +176,7 @@ impl Pages {
     }
 
     fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        let (pages, requests) = &mut *self.0.lock().unwrap();
+        let Site { pages, requests } = &mut *self.0.lock().unwrap();
         // A proxy is asked for the whole URL.
         let asked = request.uri().to_string();
         requests.push((asked.clone(), request.headers().clone()));

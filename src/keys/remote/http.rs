@@ -30,7 +30,6 @@ impl HttpFetch {
 
     /// A client for a private network: certificate authorities, a client certificate, a proxy, headers, a bearer token, a Unix
     /// socket.
-    #[must_use]
     pub fn builder() -> HttpFetchBuilder {
         HttpFetchBuilder::new()
     }
@@ -62,7 +61,7 @@ impl HttpFetch {
 
     fn guarded(resolver: PublicOnly) -> Result<Self, ConfigError> {
         let client = HttpFetchBuilder::usual_client().no_proxy().dns_resolver(resolver);
-        let client = client.build().map_err(HttpFetchBuilder::failed)?;
+        let client = client.build().map_err(|error| HttpFetchBuilder::failed(&error))?;
         Ok(Self { client, credentials: Credentials::default(), public_addresses_only: true })
     }
 

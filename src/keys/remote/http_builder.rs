@@ -188,7 +188,7 @@ impl HttpFetchBuilder {
             client = client.unix_socket(path);
         }
         self.problems.into_result()?;
-        Ok(HttpFetch::of(client.build().map_err(Self::failed)?, self.credentials))
+        Ok(HttpFetch::of(client.build().map_err(|error| Self::failed(&error))?, self.credentials))
     }
 
     pub(super) fn usual_client() -> ClientBuilder {
@@ -198,9 +198,9 @@ impl HttpFetchBuilder {
             .user_agent(concat!("tower-jwt-auth/", env!("CARGO_PKG_VERSION")))
     }
 
-    pub(super) fn failed(error: reqwest::Error) -> ConfigError {
+    pub(super) fn failed(error: &reqwest::Error) -> ConfigError {
         let mut why = error.to_string();
-        let mut source = std::error::Error::source(&error);
+        let mut source = std::error::Error::source(error);
         while let Some(cause) = source {
             why = format!("{why}: {cause}");
             source = cause.source();

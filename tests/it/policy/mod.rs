@@ -13,6 +13,7 @@ mod precedence;
 mod required;
 mod times;
 mod types;
+mod yesterday;
 
 use serde_json::{Value, json};
 use tower_jwt_auth::{Algorithm, Authority, Claims, TestClock, TestIssuer, UnixTime, Verifier};

@@ -55,8 +55,8 @@ fn signed(header: &Value, claims: &Value, base64: &impl Engine) -> String {
     format!("{message}.{}", base64.encode(signature))
 }
 
-fn assertion(header_change: Value) -> String {
-    signed(&header(&header_change), &json!({ "sub": "bob", "email": "bob@example.com" }), &URL_SAFE)
+fn assertion(header_change: &Value) -> String {
+    signed(&header(header_change), &json!({ "sub": "bob", "email": "bob@example.com" }), &URL_SAFE)
 }
 
 /// The servers of AWS: keys by their URL, and what was asked of them.
@@ -103,7 +103,7 @@ async fn a_balancer_says_in_the_header_what_others_say_in_claims() {
     let verifier = aws.verifier();
     verifier.warm().await.unwrap();
     assert_eq!(aws.calls(), 0, "nothing is known to be fetched before a token names it");
-    let user = verify(&verifier, &assertion(json!({}))).await.unwrap();
+    let user = verify(&verifier, &assertion(&json!({}))).await.unwrap();
     assert_eq!(user.sub.as_deref(), Some("bob"));
     assert_eq!(Jwt::principal(&user).expires_at(), UnixTime::from_secs(4_102_444_800));
     assert_eq!(*aws.1.lock().unwrap(), [format!("{KEYS}{}", kid(1))]);
@@ -130,10 +130,10 @@ async fn a_balancer_says_in_the_header_what_others_say_in_claims() {
         ("a text", json!({ "exp": "4102444800" }), InvalidClaim, "exp"),
         ("a key of another region", json!({ "kid": kid(2) }), UnknownKey, ""),
     ] {
-        let refused = verify(&verifier, &assertion(change)).await.err();
+        let refused = verify(&verifier, &assertion(&change)).await.err();
         assert_eq!(refused, Some((reason, claim.to_owned())), "{what}");
     }
-    let of_bob = assertion(json!({}));
+    let of_bob = assertion(&json!({}));
     let of_eve = signed(&header(&json!({})), &json!({ "sub": "eve" }), &URL_SAFE);
     let (message, signature) = (of_eve.rsplit_once('.').unwrap().0, of_bob.rsplit_once('.').unwrap().1);
     assert_eq!(verify(&verifier, &format!("{message}.{signature}")).await.unwrap_err().0, BadSignature);
@@ -195,7 +195,7 @@ async fn a_known_assertion_expires_by_its_header() {
         let builder = Verifier::<Claims>::builder().authority(aws.authority()).clock(clock.clone());
         let builder = if cached { builder.cache(TokenCache::new()) } else { builder };
         let verifier = builder.build().unwrap();
-        let token = assertion(json!({ "exp": 1_800_000_120 }));
+        let token = assertion(&json!({ "exp": 1_800_000_120 }));
         clock.set(UnixTime::from_secs(1_800_000_000));
         assert!(verify(&verifier, &token).await.is_ok());
         assert!(verify(&verifier, &token).await.is_ok());
@@ -210,9 +210,10 @@ async fn a_known_assertion_expires_by_its_header() {
 async fn a_flood_of_unknown_keys_costs_one_fetch_a_cooldown() {
     let aws = Aws::with_keys(1..=2);
     let verifier = aws.verifier();
-    assert!(verify(&verifier, &assertion(json!({}))).await.is_ok());
+    assert!(verify(&verifier, &assertion(&json!({}))).await.is_ok());
     let before = aws.calls();
-    let tokens: Vec<String> = (1000..11_000).map(|number| assertion(json!({ "kid": kid(number) }))).collect();
+    let tokens: Vec<String> =
+        (1000..11_000).map(|number| assertion(&json!({ "kid": kid(number) }))).collect();
     let verifying: Vec<_> = tokens.iter().map(|token| verifier.verify(token)).collect();
     let mut refused = HashMap::new();
     for verdict in verifying {
@@ -223,10 +224,10 @@ async fn a_flood_of_unknown_keys_costs_one_fetch_a_cooldown() {
         assert_eq!(verify(&verifier, token).await.unwrap_err().0, UnknownKey);
     }
     assert_eq!(aws.calls() - before, 1, "and one after the other");
-    assert!(verify(&verifier, &assertion(json!({}))).await.is_ok(), "those that are known go on");
+    assert!(verify(&verifier, &assertion(&json!({}))).await.is_ok(), "those that are known go on");
     pass(10).await;
     assert!(
-        verify(&verifier, &assertion(json!({ "kid": kid(2) }))).await.is_ok(),
+        verify(&verifier, &assertion(&json!({ "kid": kid(2) }))).await.is_ok(),
         "after the cooldown the next"
     );
     assert_eq!(aws.calls() - before, 2);
@@ -241,7 +242,7 @@ async fn a_flood_of_unknown_keys_costs_one_fetch_a_cooldown() {
         json!({ "kid": "" }),
         json!({ "kid": null }),
     ] {
-        assert!(verify(&verifier, &assertion(header)).await.is_err());
+        assert!(verify(&verifier, &assertion(&header)).await.is_err());
     }
     assert_eq!(aws.calls() - before, 2);
 }
@@ -252,20 +253,20 @@ async fn keys_come_one_by_one_and_are_bounded() {
     let aws = Aws::with_keys(1..=40);
     let verifier = aws.verifier();
     for number in 1..=16 {
-        assert!(verify(&verifier, &assertion(json!({ "kid": kid(number) }))).await.is_ok(), "{number}");
+        assert!(verify(&verifier, &assertion(&json!({ "kid": kid(number) }))).await.is_ok(), "{number}");
     }
     assert_eq!(aws.calls(), 16);
     for number in 1..=16 {
-        assert!(verify(&verifier, &assertion(json!({ "kid": kid(number) }))).await.is_ok(), "{number}");
+        assert!(verify(&verifier, &assertion(&json!({ "kid": kid(number) }))).await.is_ok(), "{number}");
     }
     assert_eq!(aws.calls(), 16, "each is fetched once");
     // The seventeenth displaces one, and then nothing is fetched for a while.
-    assert!(verify(&verifier, &assertion(json!({ "kid": kid(17) }))).await.is_ok());
-    assert_eq!(verify(&verifier, &assertion(json!({ "kid": kid(18) }))).await.unwrap_err().0, UnknownKey);
-    assert!(verify(&verifier, &assertion(json!({ "kid": kid(16) }))).await.is_ok());
+    assert!(verify(&verifier, &assertion(&json!({ "kid": kid(17) }))).await.is_ok());
+    assert_eq!(verify(&verifier, &assertion(&json!({ "kid": kid(18) }))).await.unwrap_err().0, UnknownKey);
+    assert!(verify(&verifier, &assertion(&json!({ "kid": kid(16) }))).await.is_ok());
     assert_eq!(aws.calls(), 17);
     pass(10).await;
-    assert!(verify(&verifier, &assertion(json!({}))).await.is_ok(), "the oldest is fetched again");
+    assert!(verify(&verifier, &assertion(&json!({}))).await.is_ok(), "the oldest is fetched again");
     assert_eq!(aws.calls(), 18);
 }
 
@@ -274,10 +275,10 @@ async fn keys_come_one_by_one_and_are_bounded() {
 async fn a_key_is_kept_fresh() {
     let aws = Aws::with_keys(1..=1);
     let verifier = aws.verifier();
-    assert!(verify(&verifier, &assertion(json!({}))).await.is_ok());
+    assert!(verify(&verifier, &assertion(&json!({}))).await.is_ok());
     pass(3600).await;
     assert!((6..=9).contains(&aws.calls()), "every ten minutes, or a little earlier: {}", aws.calls());
-    assert!(verify(&verifier, &assertion(json!({}))).await.is_ok());
+    assert!(verify(&verifier, &assertion(&json!({}))).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -285,7 +286,7 @@ async fn without_any_key_the_fault_is_ours() {
     let aws = Aws(Arc::default(), Arc::default());
     let verifier = aws.verifier();
     for _ in 0..3 {
-        assert_eq!(verify(&verifier, &assertion(json!({}))).await.unwrap_err().0, KeysUnavailable);
+        assert_eq!(verify(&verifier, &assertion(&json!({}))).await.unwrap_err().0, KeysUnavailable);
     }
     assert_eq!(aws.calls(), 1);
 }
