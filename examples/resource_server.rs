@@ -4,7 +4,7 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `JWT_ISSUER`, `JWT_AUDIENCE` | what `iss` must be and `aud` must name; both are needed (but see `JWT_OIDC_ISSUER`) |
-//! | `JWT_SECRET` | the secret for HMAC as base64, or `raw:` and then the bytes themselves |
+//! | `JWT_SECRET` | the secret for HMAC as base64, `hex:` and then hexadecimal digits, or `raw:` and then the bytes themselves |
 //! | `JWT_JWKS` | instead: a JWK set, as JSON or as the path of a file; secrets (`oct`) are allowed |
 //! | `JWT_JWKS_URL` | instead: the URL of a JWK set, fetched when the first token comes, and kept up to date |
 //! | `JWT_OIDC_ISSUER` | instead: an issuer whose discovery document says where its keys are; it is `JWT_ISSUER` as well |
@@ -165,9 +165,10 @@ fn fetch(address: &str) -> Result<HttpFetch, Problem> {
 }
 
 fn secret_keys(text: &str, algorithms: &[Algorithm]) -> Result<KeySet, tower_jwt_auth::ConfigError> {
-    let secret = match text.strip_prefix("raw:") {
-        Some(bytes) => Secret::from_bytes(bytes)?,
-        None => Secret::from_base64(text)?,
+    let secret = match text.split_once(':') {
+        Some(("raw", bytes)) => Secret::from_bytes(bytes)?,
+        Some(("hex", digits)) => Secret::from_hex(digits)?,
+        _ => Secret::from_base64(text)?,
     };
     let algorithms = if algorithms.is_empty() { &[Algorithm::HS256] } else { algorithms };
     let mut sets = algorithms.iter().map(|algorithm| KeySet::from_secret(*algorithm, secret.clone()));

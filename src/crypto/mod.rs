@@ -12,9 +12,11 @@ mod key_error;
 mod material;
 #[cfg(feature = "issuer")]
 mod private;
+mod roca;
 #[cfg(feature = "issuer")]
 mod signing;
 mod strength;
+mod weak_secrets;
 
 pub use self::backend::Backend;
 pub(crate) use self::backend::PreparedKey;

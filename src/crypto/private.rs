@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::encoded::{EC_PUBLIC_KEY, ED25519, P256, P384, P521, RSA_ENCRYPTION};
 use super::material::coordinate_bytes;
 use super::{KeyError, KeyMaterial};
-use crate::jose::{Algorithm, Family, decode_vec, encode};
+use crate::jose::{Algorithm, Family, decode_vec, encode, has_private_name};
 
 /// What a signing key is made of.
 pub(crate) enum PrivateMaterial {
@@ -82,6 +82,9 @@ impl PrivateMaterial {
 
     /// Reads one private JWK. Answers with what the JWK says of itself.
     pub(crate) fn from_jwk(json: &str) -> Result<(Self, PrivateJwk<'_>), KeyError> {
+        if has_private_name(json.as_bytes()) {
+            return Err(KeyError::new("it has a member name that serde_json keeps for itself"));
+        }
         let jwk: PrivateJwk<'_> = serde_json::from_str(json).map_err(|error| {
             // The position says enough; serde's own text could repeat a part of the key.
             KeyError::new(format!(

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::{KeyError, encoded};
+use super::{KeyError, encoded, roca, weak_secrets};
 
 /// Bits of an RSA modulus: the lower bound is RFC 7518 section 3.3, the upper one bounds the work.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
@@ -21,6 +21,11 @@ pub(super) fn check_rsa(n: &[u8], e: &[u8]) -> Result<(), KeyError> {
     }
     if n.last().is_none_or(|byte| byte % 2 == 0) {
         return Err(KeyError::new("its RSA modulus is even"));
+    }
+    if roca::has_fingerprint(n) {
+        let why =
+            "its RSA modulus is of a library whose keys can be factored (CVE-2017-15361): make a new key";
+        return Err(KeyError::new(why));
     }
     // Up to 33 bits, as the backends take; 1 would make every signature good, an even one has no inverse.
     let exponent = e.iter().try_fold(0_u64, |sum, byte| sum.checked_mul(256)?.checked_add(u64::from(*byte)));
@@ -70,10 +75,8 @@ pub(super) fn check_ed25519(key: &[u8; 32]) -> Result<(), KeyError> {
     Ok(())
 }
 
-/// The secret that the debugger of jwt.io fills in.
-const JWT_IO_EXAMPLE: &[u8] = b"a-string-secret-at-least-256-bits-long";
-
-/// Checks that an HMAC secret is not a public key, which anybody can read: neither its text nor its DER.
+/// Checks that an HMAC secret is not a public key, which anybody can read: neither its text nor its DER; and that it may be
+/// random.
 pub(super) fn check_secret(secret: &[u8]) -> Result<(), KeyError> {
     let text = secret.trim_ascii_start();
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii();
@@ -88,9 +91,6 @@ pub(super) fn check_secret(secret: &[u8]) -> Result<(), KeyError> {
     {
         return Err(KeyError::new("it is JSON text, not a secret"));
     }
-    if text == JWT_IO_EXAMPLE {
-        return Err(KeyError::new("it is the example of jwt.io, which everybody knows"));
-    }
     // Some consoles show a public key as base64 with nothing around it.
     let on_one_line =
         Zeroizing::new(text.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect::<Vec<_>>());
@@ -98,7 +98,7 @@ pub(super) fn check_secret(secret: &[u8]) -> Result<(), KeyError> {
     if encoded::is_public_key(secret) || encoded::is_public_key(&from_base64) {
         return Err(KeyError::new("it is a public key in DER, not a secret"));
     }
-    Ok(())
+    weak_secrets::check(secret)
 }
 
 #[cfg(test)]
@@ -158,6 +158,6 @@ mod tests {
             assert!(check_secret(text.as_bytes()).is_err(), "{text}");
         }
         assert!(check_secret(b"{random bytes that begin like JSON").is_ok());
-        assert!(check_secret(&[0; 32]).is_ok());
+        assert!(check_secret(&[0; 32]).is_err());
     }
 }

@@ -6,7 +6,7 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Problem, SignError};
-use crate::jose::{Audience, Limits, Name, Names};
+use crate::jose::{Audience, Limits, Name, Names, has_private_name};
 use crate::runtime::UnixTime;
 
 /// A claim that the issuer sets by itself.
@@ -156,6 +156,10 @@ struct Found {
 fn look_through(json: &[u8]) -> Result<Found, SignError> {
     if json.first() != Some(&b'{') {
         return Err(Problem::NotAnObject.into());
+    }
+    if has_private_name(json) {
+        let why = "a member name begins with `$serde_json::private::`, and verifiers refuse it";
+        return Err(SignError::from(Problem::Unserializable).with_source(why));
     }
     serde_json::from_slice(json).map_err(|error| SignError::from(Problem::Unserializable).with_source(error))
 }

@@ -17,10 +17,8 @@ use serde::forward_to_deserialize_any;
 use smallvec::SmallVec;
 
 use super::member_names::{Name, Names};
+use super::private_names::PRIVATE;
 use super::registered_claims::{ClaimValue, Place, RegisteredClaims};
-
-/// `serde_json` marks raw values by the name of a newtype that begins so.
-const PRIVATE: &str = "$serde_json::private::";
 
 /// What is being read: the payload itself, or the value of one claim in it.
 enum Role<'n, 'p> {
@@ -130,6 +128,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Tee<'_, 'de, D> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, D::Error> {
+        // So `serde_json` marks raw values.
         if name.starts_with(PRIVATE) {
             self.role.note(|| ClaimValue::Unseen);
             return self.inner.deserialize_newtype_struct(name, visitor);

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::member_names::{Name, Names};
+use super::private_names::has_private_name;
 use crate::jose::{Algorithm, Family, decode_vec};
 
 /// Longest `kid` that is taken from a key set, in bytes; the same as a token may have at most.
@@ -53,6 +54,12 @@ pub(crate) struct JwkError {
 /// # Errors
 /// If it is not a strict JSON object, not a key for signatures, or of a kind that is not supported.
 pub(crate) fn read_jwk(json: &str) -> Result<Jwk, JwkError> {
+    if has_private_name(json.as_bytes()) {
+        return Err(JwkError {
+            kid: None,
+            why: "it has a member name that serde_json keeps for itself".to_owned(),
+        });
+    }
     let members: Members<'_> = serde_json::from_str(json).map_err(|error| JwkError {
         kid: None,
         // The position says enough; serde's own text could repeat a part of a secret.
@@ -141,7 +148,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
                         "y" => &mut members.y,
                         "k" => &mut members.k,
                         "key_ops" => {
-                            members.key_ops = Some(map.next_value()?);
+                            members.key_ops = map.next_value()?;
                             continue;
                         }
                         "issuer" => {
@@ -151,8 +158,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
                             continue;
                         }
                         "d" | "p" | "q" | "dp" | "dq" | "qi" | "oth" | "priv" => {
-                            map.next_value::<IgnoredAny>()?;
-                            members.private = true;
+                            members.private |= map.next_value::<Option<IgnoredAny>>()?.is_some();
                             continue;
                         }
                         _ => {
@@ -160,13 +166,40 @@ impl<'de> Deserialize<'de> for Members<'de> {
                             continue;
                         }
                     };
-                    *text = Some(map.next_value_seed(Name)?);
+                    *text = map.next_value_seed(NameOrNull)?;
                 }
                 Ok(members)
             }
         }
 
         deserializer.deserialize_map(Object)
+    }
+}
+
+/// Reads a string. Null counts as absent: serializers write it for what a key does not have.
+struct NameOrNull;
+
+impl<'de> DeserializeSeed<'de> for NameOrNull {
+    type Value = Option<Cow<'de, str>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for NameOrNull {
+    type Value = Option<Cow<'de, str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or null")
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        Name.deserialize(deserializer).map(Some)
     }
 }
 

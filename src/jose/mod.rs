@@ -14,6 +14,7 @@ mod limits;
 mod member_names;
 mod numeric_ids;
 mod payload;
+mod private_names;
 mod registered_claims;
 
 pub use algorithm::Algorithm;
@@ -35,4 +36,5 @@ pub(crate) use member_names::Names;
 pub use limits::Limits;
 pub(crate) use numeric_ids::with_numeric_ids_as_text;
 pub(crate) use payload::{Unreadable, depth_is_within, read_claims, skim};
+pub(crate) use private_names::has_private_name;
 pub(crate) use registered_claims::{ClaimName, ClaimValue, RegisteredClaims};

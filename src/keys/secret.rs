@@ -17,14 +17,14 @@ const LENIENT: GeneralPurposeConfig =
 /// A secret shared by those who sign and those who verify, for HS256, HS384 and HS512.
 ///
 /// It must be random bytes, at least as many as the hash has: 32, 48 or 64 (RFC 7518 section 3.2). A password is
-/// not a secret. The bytes are wiped from memory when the last copy goes, and never shown by `Debug`.
+/// not a secret. What is plainly not random is refused (RFC 8725 section 3.5). The bytes are wiped from memory when the last copy goes, and never shown by `Debug`.
 ///
 /// ```
 /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
 /// use tower_jwt_auth::Secret;
 ///
 /// // openssl rand -base64 32
-/// let secret = Secret::from_base64("q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=")?;
+/// let secret = Secret::from_base64("hiOYSjPFTKR9bbBpyQqw2Pn1fjZ0Vb3vXzmIY5K0p1s=")?;
 /// assert_eq!(format!("{secret:?}"), "Secret(32 bytes)");
 /// # Ok(()) }
 /// ```
@@ -35,7 +35,8 @@ impl Secret {
     /// The secret that is these bytes.
     ///
     /// # Errors
-    /// If they are the text of a PEM or JSON key, which anybody can read, or fewer than 32.
+    /// If they are the text of a PEM or JSON key, which anybody can read, fewer than 32, or plainly not random: one byte or a
+    /// pattern repeated, bytes that count, a sample of a tutorial.
     pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Result<Self, ConfigError> {
         let bytes = Zeroizing::new(bytes.into());
         if bytes.len() < 32 {
@@ -47,15 +48,36 @@ impl Secret {
     /// The secret that is written as base64, in the standard or the URL-safe alphabet, padded or not.
     ///
     /// # Errors
-    /// If it is not base64, or for the reasons of [`Secret::from_bytes`].
+    /// If it is not base64, is rather hexadecimal (only hex digits, of a usual length), or for the reasons of
+    /// [`Secret::from_bytes`].
     pub fn from_base64(text: impl AsRef<str>) -> Result<Self, ConfigError> {
         let text = text.as_ref().trim();
+        if matches!(text.len(), 64 | 96 | 128) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            let problem =
+                "it looks like hexadecimal, and as base64 it would be other bytes than the other side has";
+            let remedy =
+                "call Secret::from_hex, or Secret::from_bytes if the other side takes the text itself";
+            return Err(ConfigError::new("secret", problem, remedy));
+        }
         let url_safe = text.contains(['-', '_']);
         let alphabet = if url_safe { alphabet::URL_SAFE } else { alphabet::STANDARD };
         let bytes = GeneralPurpose::new(&alphabet, LENIENT)
             .decode(text)
             .map_err(|_| refused("it is not base64".to_owned()))?;
         Self::from_bytes(bytes)
+    }
+
+    /// The secret that is written as hexadecimal digits, of either case: what `openssl rand -hex 32` writes.
+    ///
+    /// Some libraries take the digits themselves for the secret. For those call [`Secret::from_bytes`] with the text.
+    ///
+    /// # Errors
+    /// If something else than digits is in it, one digit is without its second, or for the reasons of [`Secret::from_bytes`].
+    pub fn from_hex(text: impl AsRef<str>) -> Result<Self, ConfigError> {
+        let bytes = hex::decode(text.as_ref().trim());
+        Self::from_bytes(
+            bytes.map_err(|_| refused("it is not hexadecimal digits, two for each byte".to_owned()))?,
+        )
     }
 
     /// A new random secret of 64 bytes, enough for each HMAC algorithm.
@@ -102,17 +124,19 @@ mod tests {
 
     #[test]
     fn base64_in_either_alphabet_with_or_without_padding() {
-        let mut expected = [0xfb; 32];
-        expected[31] = 0xfa;
+        let expected =
+            hex::decode("fbf7efd2fbfa81c3fb0012fb7a55fb9be3a0fbd4fb61fb08fbfe3bfb90fb27fb").unwrap();
+        let standard = "+/fv0vv6gcP7ABL7elX7m+Og+9T7YfsI+/47+5D7J/s=";
+        let url_safe = standard.replace('+', "-").replace('/', "_");
         for text in [
-            "+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/o=",
-            "+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/o",
-            "-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_o=",
-            " -_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_o\n",
+            standard.to_owned(),
+            standard.trim_end_matches('=').to_owned(),
+            url_safe.clone(),
+            format!(" {}\n", url_safe.trim_end_matches('=')),
         ] {
-            assert_eq!(bytes(&Secret::from_base64(text).unwrap()), expected, "{text}");
+            assert_eq!(bytes(&Secret::from_base64(&text).unwrap()), expected, "{text}");
         }
-        assert!(Secret::from_base64("+/v7-_v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/s=").is_err());
+        assert!(Secret::from_base64(standard.replacen('+', "-", 1)).is_err());
         assert!(Secret::from_base64("not base64!").is_err());
     }
 
@@ -120,9 +144,9 @@ mod tests {
     fn short_and_public_texts_are_refused_without_showing_them() {
         let error = Secret::from_bytes("hunter2").unwrap_err().to_string();
         assert!(error.contains("7 bytes") && error.contains("openssl rand") && !error.contains("hunter2"));
-        let bytes: Vec<u8> = (0..32).collect();
-        assert!(Secret::from_bytes(&bytes[..31]).is_err());
-        assert!(Secret::from_bytes(bytes).is_ok());
+        let random = hex::decode("fbf7efd2fbfa81c3fb0012fb7a55fb9be3a0fbd4fb61fb08fbfe3bfb90fb27fb").unwrap();
+        assert!(Secret::from_bytes(&random[..31]).is_err());
+        assert!(Secret::from_bytes(random).is_ok());
         assert!(Secret::from_bytes("-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYI").is_err());
         assert!(Secret::from_bytes("{\"kty\":\"RSA\",\"n\":\"0123456789012345678901234567\"}").is_err());
     }

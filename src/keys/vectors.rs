@@ -28,6 +28,10 @@ const BILBO_EC: &str = r#"{ "kty": "EC", "kid": "bilbo.baggins@hobbiton.example"
 const BILBO_SECRET: &str = r#"{ "kty": "oct", "kid": "018c0ae5-4d9b-471b-bfd6-eef314bc7037", "use": "sig",
     "alg": "HS256", "k": "hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg" }"#;
 
+/// RFC 7515 section A.1.
+const A1_KEY: &str = r#"{ "kty": "oct",
+    "k": "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow" }"#;
+
 const ED25519_KEY: &str =
     r#"{ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }"#;
 
@@ -71,6 +75,15 @@ fn assert_verifies(jwk: &str, algorithm: Algorithm, token: &str) {
             assert!(!verifies(jwk, algorithm, &segments.join(".")), "{algorithm} {changed} {byte}");
         }
     }
+}
+
+#[test]
+fn rfc_7515_a1_is_hs256_with_a_line_break_in_the_header() {
+    let joe =
+        "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+    let header = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9";
+    let token = format!("{header}.{joe}.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+    assert_verifies(A1_KEY, Algorithm::HS256, &token);
 }
 
 #[cfg(feature = "aws-lc-rs")]

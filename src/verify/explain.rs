@@ -135,7 +135,7 @@ impl<C: ClaimsType> Verifier<C> {
             }
             Reason::MalformedToken => {
                 "a token is three base64url segments without padding, header and payload \
-                 JSON objects without duplicate names, no `crit`, within the limits"
+                 JSON objects without duplicate names or names that serde_json keeps for itself, no `crit`, within the limits"
                     .to_owned()
             }
             Reason::AlgorithmNotAllowed => {

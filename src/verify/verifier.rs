@@ -285,6 +285,10 @@ impl<C: ClaimsType> Verifier<C> {
             Err(NoKey::Ambiguous) => return Err(Reason::UnknownKey.into()),
         };
         let progress = self.with_candidates(&compact, &candidates, authority, &mut payload)?;
+        // After the signature: nothing of the header but its own members has been read so far.
+        if jose::has_private_name(header_json) {
+            return Err(AuthError::from(Reason::MalformedToken).after_signature());
+        }
         if recalled.is_some() {
             keys.remember(compact.header, &candidates);
         }
@@ -409,6 +413,9 @@ impl<C: ClaimsType> Verifier<C> {
         expires: Option<UnixTime>,
         mut leniencies: Leniencies,
     ) -> Result<Jwt<C>, AuthError> {
+        if jose::has_private_name(payload) {
+            return Err(Reason::MalformedToken.into());
+        }
         let text = self.text_of(payload, authority)?;
         if matches!(text, Cow::Owned(_)) {
             leniencies.add(Leniency::NumericId);

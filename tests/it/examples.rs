@@ -219,8 +219,8 @@ fn without_http_takes_one_message_of_three() {
 // === resource_server ===
 
 /// 32 bytes, and their base64.
-const SECRET: &str = "0123456789abcdefghijklmnopqrstuv";
-const SECRET_BASE64: &str = "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY=";
+const SECRET: &str = "Zt8q1xJ0m3b7Ck5Rv2Ye9Lw6Hp4Nd8Su";
+const SECRET_BASE64: &str = "WnQ4cTF4SjBtM2I3Q2s1UnYyWWU5THc2SHA0TmQ4U3U=";
 
 fn resource_server(variables: &[(&str, &str)]) -> Command {
     let mut command = example("resource_server");
@@ -237,9 +237,9 @@ const ISSUER: &str = "https://id.example.com";
 
 /// Tokens for `sub` bob that were signed elsewhere with that secret, without `kid` and good until 2096.
 const HS256: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUuY29tIiwiYXVkIjoiYXBpIiwic3ViIjoiYm9iIiwiZXhwIjo0MDAwMDAwMDAwfQ.\
-    eEHNpsBoHqFlyIAotOJjDu1K1EHSoEB7A5AHCyezPxo";
+    CxbdjXAZd7z9vdKlo2PtdFLrNF_B7r_RdPbUpB-R9jM";
 const HS384: &str = "eyJhbGciOiJIUzM4NCIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUuY29tIiwiYXVkIjoiYXBpIiwic3ViIjoiYm9iIiwiZXhwIjo0MDAwMDAwMDAwfQ.\
-    A0F53yAhDhbdD1nzT7hodzSQamYiyDywBS-Ll6XotzOH8kq7SysRr8rV2frUJndw";
+    aSAUOn3NGdxO30WDWA4i8Nwuw81zBLnkoZUJN1PAGwz0-kEQXRwNU6TLRThv2hGf";
 
 async fn ask(url: &str, token: &str) -> Answer {
     HttpClient::http1().get(url, &[("authorization", &format!("Bearer {token}"))]).await
@@ -296,12 +296,15 @@ async fn resource_server_takes_a_key_file() {
 }
 
 #[tokio::test]
-async fn resource_server_takes_a_secret_in_three_ways() {
+async fn resource_server_takes_a_secret_in_four_ways() {
     let raw = format!("raw:{SECRET}");
+    let hexadecimal: String = SECRET.bytes().map(|byte| format!("{byte:02X}")).collect();
+    let hexadecimal = format!("hex:{hexadecimal}");
     let jwks = json!({ "keys": [{ "kty": "oct", "k": SECRET_BASE64.trim_end_matches('=') }] }).to_string();
     let tampered = HS256.replacen("eyJpc3Mi", "eyJpc3Nz", 1);
     assert_ne!(tampered, HS256);
-    for variable in [("JWT_SECRET", SECRET_BASE64), ("JWT_SECRET", &raw), ("JWT_JWKS", &jwks)] {
+    let secrets = [SECRET_BASE64, &raw, &hexadecimal].map(|secret| ("JWT_SECRET", secret));
+    for variable in secrets.into_iter().chain([("JWT_JWKS", &*jwks)]) {
         let server = Running::start(&mut resource_server(&[variable]));
         assert_eq!(ask(&server.url, HS256).await.status, 200, "{variable:?}");
         assert_eq!(ask(&server.url, HS384).await.status, 401, "HS256 is the default of a secret");

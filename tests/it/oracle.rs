@@ -25,7 +25,7 @@ use crate::support::verify;
 const ISSUER: &str = "https://id.example.com";
 const AUDIENCE: &str = "api";
 const LEEWAY: u64 = 30;
-const SECRET: [u8; 32] = [0x5e; 32];
+const SECRET: [u8; 32] = *b"Zt8q1xJ0m3b7Ck5Rv2Ye9Lw6Hp4Nd8Su";
 
 /// Keys made once, on both sides: ours with a `kid`, except for the secret.
 static SIGNERS: LazyLock<[TestIssuer; 3]> = LazyLock::new(|| {

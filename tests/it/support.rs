@@ -16,6 +16,18 @@ pub(crate) struct User {
     pub(crate) name: String,
 }
 
+/// So many bytes that look random, always the same: a secret.
+pub(crate) fn secret_bytes(length: usize) -> Vec<u8> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let next = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    (0..length).map(next).collect()
+}
+
 /// Every algorithm that the backend of this build has.
 pub(crate) fn algorithms() -> Vec<Algorithm> {
     use Algorithm::*;

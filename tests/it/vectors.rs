@@ -1,5 +1,5 @@
-//! The examples of the standards: other people's keys and signatures. Those that sign plain text are no JWTs; they are
-//! tried in `src/keys/vectors.rs`.
+//! The examples of the standards: other people's keys and signatures. Those that sign plain text are no JWTs, and those with a secret
+//! have one that everybody knows, which is refused; they are tried in `src/keys/vectors.rs`.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -13,8 +13,6 @@ use crate::support::verify;
 const JOE: &str =
     "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
 
-const A1_KEY: &str = r#"{ "kty": "oct",
-    "k": "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow" }"#;
 const A2_KEY: &str = r#"{ "kty": "RSA", "e": "AQAB", "n":
     "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ" }"#;
 const A3_KEY: &str = r#"{ "kty": "EC", "crv": "P-256",
@@ -78,13 +76,6 @@ fn assert_verifies_as_joes(jwk: &str, algorithm: Algorithm, token: &str) {
     assert_eq!(jwt.exp, Some(UnixTime::from_secs(1_300_819_380)));
     assert_eq!(jwt.other["http://example.com/is_root"], true);
     assert_that_any_flipped_bit_is_noticed(&verifier, token);
-}
-
-#[test]
-fn rfc_7515_a1_is_hs256_with_a_line_break_in_the_header() {
-    let token =
-        format!("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.{JOE}.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
-    assert_verifies_as_joes(A1_KEY, Algorithm::HS256, &token);
 }
 
 #[test]

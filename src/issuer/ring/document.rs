@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::state::{Private, Ring, RingKey};
 use crate::issuer::signing_key::SigningKey;
-use crate::jose::Algorithm;
+use crate::jose::{Algorithm, has_private_name};
 use crate::keys::{Key, KeySet};
 use crate::runtime::UnixTime;
 use crate::store::{KeyDocument, StoreError};
@@ -46,6 +46,9 @@ pub(super) fn read(document: &KeyDocument) -> Result<Ring, StoreError> {
              which ends every token that is in use"
         ))
     };
+    if has_private_name(document.as_bytes()) {
+        return Err(damaged("it has a member name that serde_json keeps for itself".into()));
+    }
     let document: Document<'_> = serde_json::from_slice(document.as_bytes()).map_err(|error| {
         // The position says enough; serde's own text could repeat a part of a key.
         damaged(format!("it cannot be read (line {}, column {})", error.line(), error.column()))

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::url_rules::UrlRules;
-use crate::jose::{Algorithm, IssuerDifference};
+use crate::jose::{Algorithm, IssuerDifference, has_private_name};
 use crate::keys::KeySet;
 use crate::runtime::UnixTime;
 
@@ -113,6 +113,11 @@ pub(super) fn jwks_uri_of(
     other_name: Option<&str>,
     rules: &UrlRules,
 ) -> Result<String, Failure> {
+    if has_private_name(body) {
+        return Err(Failure::new(
+            "the discovery document has a member name that serde_json keeps for itself",
+        ));
+    }
     let document: Discovery = serde_json::from_slice(body).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         Failure::new(format!("the discovery document cannot be read (line {line}, column {column})"))

@@ -5,6 +5,7 @@ use tower_jwt_auth::{Algorithm, Authority, Claims, KeySet, Secret, TestIssuer, V
 
 use super::{encode, judge, jwk, set_of, trusting};
 use crate::policy::{Bench, ISS, verdict};
+use crate::support::secret_bytes;
 
 /// Key text is taken for an HMAC secret, again after white space or another prefix (CVE-2023-48223,
 /// CVE-2026-34950, CVE-2026-48526).
@@ -98,13 +99,13 @@ fn attack_10_weak_and_huge_rsa_keys() {
 fn attack_11_short_hmac_secrets() {
     for (algorithm, least) in [(Algorithm::HS256, 32), (Algorithm::HS384, 48), (Algorithm::HS512, 64)] {
         let build = |bytes: usize| {
-            let secret = Secret::from_bytes(vec![7; bytes])?;
+            let secret = Secret::from_bytes(secret_bytes(bytes))?;
             Verifier::<Claims>::new(Authority::hmac(algorithm, secret).issuer("x").audience("y")).map(|_| ())
         };
         assert_eq!(build(least), Ok(()));
         assert!(build(least - 1).unwrap_err().to_string().contains("bytes"), "{algorithm}");
         let jwk = |bytes: usize| {
-            let key = json!({ "kty": "oct", "alg": algorithm.as_str(), "k": encode(vec![7; bytes]) });
+            let key = json!({ "kty": "oct", "alg": algorithm.as_str(), "k": encode(secret_bytes(bytes)) });
             KeySet::from_jwks_with_secrets(json!({ "keys": [key] }).to_string())
         };
         assert!(jwk(least).is_ok() && jwk(least - 1).is_err() && jwk(0).is_err());

@@ -20,6 +20,7 @@ use tower_jwt_auth::{Algorithm, Backend, Claims, JwtAuthLayer, KeySet, Secret, T
 use super::http::bad_tokens;
 use super::{answer, encode, judge, jwk, request, set_of, trusting};
 use crate::policy::{Bench, verdict};
+use crate::support::secret_bytes;
 
 fn layer(bench: &Bench) -> JwtAuthLayer<Claims> {
     JwtAuthLayer::new(bench.verifier(|authority| authority))
@@ -290,14 +291,14 @@ fn peers_algorithms_of_keys_without_alg() {
         let token = bench.issuer.sign_with(json!({ "alg": alg }), json!({}));
         assert_eq!(verdict(&verifier, &token), "accepted", "{alg}");
     }
-    let set = json!({ "keys": [{ "kty": "oct", "k": encode([7; 32]) }] }).to_string();
+    let set = json!({ "keys": [{ "kty": "oct", "k": encode(secret_bytes(32)) }] }).to_string();
     assert!(KeySet::from_jwks(&set).is_err(), "secrets are not taken from a public set");
     let secrets = Bench::new();
     let verifier = secrets.verifier_of::<()>(trusting(KeySet::from_jwks_with_secrets(set).unwrap()));
     let hs256 = super::forged_hs256(
         &json!({ "alg": "HS256" }),
         &json!({ "iss": crate::policy::ISS, "aud": "api", "exp": crate::policy::NOW + 600 }),
-        &[7; 32],
+        &secret_bytes(32),
     );
     assert_eq!(verdict(&verifier, &hs256), "accepted");
     assert_eq!(verdict(&verifier, &bench.sign(json!({}))), "algorithm_not_allowed");

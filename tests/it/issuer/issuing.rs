@@ -11,7 +11,7 @@ use tower_jwt_auth::{
 };
 
 use super::{ISS, START, part};
-use crate::support::{algorithms, refusal, verify};
+use crate::support::{algorithms, refusal, secret_bytes, verify};
 
 fn builder(algorithm: Algorithm) -> (IssuerBuilder, SigningKey) {
     let key = SigningKey::generate(algorithm).unwrap();
@@ -248,7 +248,7 @@ fn jsonwebtoken_accepts_our_tokens() {
     let mut accepted = 0;
     for algorithm in algorithms() {
         let Ok(theirs) = algorithm.as_str().parse::<jsonwebtoken::Algorithm>() else { continue };
-        let secret = vec![7; 64];
+        let secret = secret_bytes(64);
         let key = match algorithm.as_str().starts_with("HS") {
             true => SigningKey::from_secret(
                 algorithm,

@@ -6,7 +6,7 @@ use jsonwebtoken::DecodingKey;
 use tower_jwt_auth::{Algorithm, KeySet};
 
 use super::{PUBLIC_KEYS, assert_says, authority, build, fixture, hmac_token, jwk, text, token, trusting};
-use crate::support::{algorithms, refusal, verify};
+use crate::support::{algorithms, refusal, secret_bytes, verify};
 
 fn forms(name: &str) -> &'static [&'static str] {
     if name == "rsa" { &["spki", "pkcs1", "cert"] } else { &["spki", "cert"] }
@@ -213,10 +213,10 @@ fn keys_held_for_jsonwebtoken_are_taken_over() {
         assert!(verify(&trusting(keys), &token(algorithm)).is_ok(), "{algorithm}");
     }
     let payload = r#"{"iss":"https://id.example.com","aud":"api","exp":4102444800}"#;
-    let signed = hmac_token(jsonwebtoken::Algorithm::HS256, &[0xab; 32], r#"{"alg":"HS256"}"#, payload);
+    let signed = hmac_token(jsonwebtoken::Algorithm::HS256, &secret_bytes(32), r#"{"alg":"HS256"}"#, payload);
     for key in [
-        DecodingKey::from_secret(&[0xab; 32]),
-        DecodingKey::from_base64_secret(&STANDARD.encode([0xab; 32])).unwrap(),
+        DecodingKey::from_secret(&secret_bytes(32)),
+        DecodingKey::from_base64_secret(&STANDARD.encode(secret_bytes(32))).unwrap(),
     ] {
         let keys = KeySet::from_jsonwebtoken(Algorithm::HS256, &key).unwrap();
         assert!(verify(&trusting(keys), &signed).is_ok());
@@ -229,10 +229,10 @@ fn keys_held_for_jsonwebtoken_meet_the_same_demands() {
     let point = |bytes: usize| DecodingKey::from_ec_der(&[&[4][..], &vec![7; bytes - 1]].concat());
     for (algorithm, key, words) in [
         (HS256, DecodingKey::from_secret(&[]), "0 bytes"),
-        (HS256, DecodingKey::from_secret(&[7; 31]), "31 bytes"),
-        (HS512, DecodingKey::from_secret(&[7; 63]), "63 bytes"),
+        (HS256, DecodingKey::from_secret(&secret_bytes(31)), "31 bytes"),
+        (HS512, DecodingKey::from_secret(&secret_bytes(63)), "63 bytes"),
         (HS256, DecodingKey::from_secret(&fixture("p256.spki.pem")), "PEM"),
-        (RS256, DecodingKey::from_secret(&[7; 32]), "not a key for RS256"),
+        (RS256, DecodingKey::from_secret(&secret_bytes(32)), "not a key for RS256"),
         (HS256, DecodingKey::from_rsa_der(&fixture("rsa.pkcs1.der")), "not a key for HS256"),
         (ES256, DecodingKey::from_rsa_der(&fixture("rsa.pkcs1.der")), "not a key for ES256"),
         (RS256, DecodingKey::from_rsa_der(&fixture("rsa.spki.der")), "PKCS#1"),

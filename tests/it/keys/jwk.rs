@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tower_jwt_auth::{Algorithm, KeySet};
 
 use super::{PUBLIC_KEYS, assert_says, jwk, jwks, token, trusting};
-use crate::support::{algorithms, verify};
+use crate::support::{algorithms, secret_bytes, verify};
 
 fn p256() -> Value {
     jwk("p256", Algorithm::ES256)
@@ -142,6 +142,36 @@ fn a_member_that_is_there_twice_spoils_its_key() {
         let twice = format!("{},{member},{member}}}", jwk.strip_suffix('}').unwrap());
         assert!(oddity(&twice).unwrap().contains("not a JSON object of this form"), "{twice}");
     }
+}
+
+/// Serializers write null for what a key does not have.
+#[test]
+fn a_member_that_is_null_counts_as_absent() {
+    for jwk in [p256(), rsa(), ed25519()] {
+        let mut nulls = jwk.clone();
+        for name in [
+            "kid", "alg", "use", "key_ops", "issuer", "x5c", "x5t", "x5t#S256", "x5u", "d", "p", "q", "dp",
+            "dq", "qi", "oth", "priv", "k", "n", "e", "crv", "x", "y", "ext", "nbf",
+        ] {
+            if jwk.get(name).is_none() || matches!(name, "kid" | "alg" | "use") {
+                nulls[name] = Value::Null;
+            }
+        }
+        assert_good(&nulls);
+        let key = KeySet::from_jwk(nulls.to_string()).unwrap();
+        assert_eq!(key.iter().next().unwrap().kid(), None);
+    }
+    // What a key cannot do without lacks all the same, and a private member that is there is one.
+    for (null, words) in [("kty", "no `kty`"), ("crv", "no `crv`"), ("x", "no `x`"), ("y", "no `y`")] {
+        let mut jwk = p256();
+        jwk[null] = Value::Null;
+        assert_odd(&jwk, words);
+    }
+    assert_odd(&with(p256(), json!({ "d": "" })), "private members");
+    assert_odd(&with(p256(), json!({ "d": false })), "private members");
+    // Of two of one name neither is believed, be one of them null.
+    let twice = p256().to_string().replacen('{', r#"{"kid":null,"kid":"a","#, 1);
+    assert!(oddity(&twice).unwrap().contains("not a JSON object of this form"));
 }
 
 #[test]
@@ -285,6 +315,32 @@ fn rsa_keys_have_to_be_strong() {
     }
 }
 
+/// 65537 to the power of 128 has the form of the primes of CVE-2017-15361, and 2,049 bits.
+#[test]
+fn an_rsa_key_of_a_library_with_weak_primes_is_refused() {
+    let mut number = vec![1_u32];
+    for _ in 0..128 {
+        // By 65537, from the lowest byte up: the number, and the number two bytes higher.
+        let mut product = vec![0; number.len() + 3];
+        for (place, byte) in number.iter().enumerate() {
+            product[place] += byte;
+            product[place + 2] += byte;
+        }
+        for place in 0..product.len() - 1 {
+            product[place + 1] += product[place] >> 8;
+            product[place] &= 0xff;
+        }
+        number = product;
+    }
+    let bytes: Vec<u8> =
+        number.iter().rev().skip_while(|byte| **byte == 0).map(|byte| u8::try_from(*byte).unwrap()).collect();
+    let n = |bytes: &[u8]| with(rsa(), json!({ "n": BASE64URL.encode(bytes) }));
+    assert_odd(&n(&bytes), "CVE-2017-15361");
+    let mut neighbour = bytes;
+    *neighbour.last_mut().unwrap() ^= 2;
+    assert_eq!(oddity(&n(&neighbour).to_string()), None);
+}
+
 #[test]
 fn an_ed25519_key_of_the_wrong_length_or_of_small_order_is_refused() {
     let with_x = |x: &[u8]| with(ed25519(), json!({ "x": BASE64URL.encode(x) }));
@@ -303,14 +359,14 @@ fn an_ed25519_key_of_the_wrong_length_or_of_small_order_is_refused() {
 
 #[test]
 fn a_secret_is_only_taken_where_that_was_said() {
-    let oct = json!({ "kty": "oct", "kid": "s", "k": BASE64URL.encode([7; 32]) });
+    let oct = json!({ "kty": "oct", "kid": "s", "k": BASE64URL.encode(secret_bytes(32)) });
     assert_odd(&oct, "from_jwks_with_secrets");
     let set = KeySet::from_jwks_with_secrets(jwks(std::slice::from_ref(&oct))).unwrap();
     assert_eq!((set.len(), set.skipped().len()), (1, 0));
     assert_eq!(set.to_public_jwks(), r#"{"keys":[]}"#);
     // There too it has to be as long as its hash, and no public key.
     for (members, words) in [
-        (json!({ "k": BASE64URL.encode([7; 31]) }), "31 bytes"),
+        (json!({ "k": BASE64URL.encode(secret_bytes(31)) }), "31 bytes"),
         (json!({ "alg": "HS512" }), "32 bytes, and HS512 needs at least 64"),
         (json!({ "alg": "RS256" }), "does not fit"),
         (json!({ "k": "" }), "0 bytes"),

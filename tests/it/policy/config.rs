@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::support::secret_bytes;
 use tower_jwt_auth::{
     Algorithm, Authority, Claims, ConfigError, KeySet, Limits, Secret, TestIssuer, Verifier,
 };
@@ -15,7 +16,7 @@ fn bare() -> Authority {
 }
 
 fn secret() -> Secret {
-    Secret::from_bytes([7; 48]).unwrap()
+    Secret::from_bytes(secret_bytes(48)).unwrap()
 }
 
 fn public() -> Authority {
@@ -173,7 +174,7 @@ fn the_deadline_of_checks_has_bounds() {
 
 #[test]
 fn a_secret_is_never_shown() {
-    let canary = "canary-canary-canary-canary-canary";
+    let canary = "canary-Zt8q1xJ0m3b7Ck5Rv2Ye9Lw6Hp4Nd8Su1Ta3Qf7G";
     let keys = || KeySet::from_secret(Algorithm::HS256, Secret::from_bytes(canary).unwrap()).unwrap();
     let authority = || Authority::keys(keys()).issuer("shop").audience("api");
     let encoded = "Y2FuYXJ5"; // "canary"
@@ -209,7 +210,7 @@ fn a_secret_is_never_shown() {
 #[test]
 fn names_that_were_read_with_white_space_around_them_are_refused() {
     let authority = |issuer: &str, audience: &str| {
-        Authority::hs256(Secret::from_bytes([7; 32]).unwrap()).issuer(issuer).audience(audience)
+        Authority::hs256(Secret::from_bytes(secret_bytes(32)).unwrap()).issuer(issuer).audience(audience)
     };
     for (issuer, audience, setting) in
         [("https://a.example\n", "api", "issuer"), (" a", "api", "issuer"), ("a", "api\n", "audience")]

@@ -9,6 +9,7 @@ mod errors;
 mod explain;
 mod kinds;
 mod limits;
+mod meaning;
 mod precedence;
 mod required;
 mod times;

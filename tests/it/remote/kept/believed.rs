@@ -105,7 +105,7 @@ async fn a_document_is_read_by_the_rules_of_a_fetch() {
     is_not_believed(world, "101 keys").await;
 
     // A secret alone.
-    let oct = json!({ "kty": "oct", "kid": "planted", "alg": "HS256", "k": "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc" });
+    let oct = json!({ "kty": "oct", "kid": "planted", "alg": "HS256", "k": "hiOYSjPFTKR9bbBpyQqw2Pn1fjZ0Vb3vXzmIY5K0p1s" });
     KeySet::from_jwks_with_secrets(json!({ "keys": [oct] }).to_string()).unwrap();
     let world = World::after_one().await;
     world.store.change(|document| document["jwks"]["keys"] = json!([oct]));
