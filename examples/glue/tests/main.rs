@@ -5,6 +5,7 @@
 mod axum_nested;
 mod compile_errors;
 mod cookie;
+mod gateway;
 mod mcp;
 mod openapi;
 mod tonic_streaming;
