@@ -18,17 +18,19 @@
 //! | `JWT_KEYS_MAX_AGE` | seconds for which keys from a URL are kept, whatever the provider's `max-age` says; 1 to 86400 |
 //! | `JWT_ALGORITHMS` | the algorithms, separated by commas; else what each key says, and HS256 for `JWT_SECRET` |
 //! | `JWT_LEEWAY` | seconds by which clocks may differ, 30 unless set |
+//! | `JWT_SCOPES` | scopes that a token must have, separated by spaces; else the answer is 403 |
+//! | `JWT_CLAIM_HEADERS` | claims to answer as headers, such as `x-user=sub,x-scope=scope`, for the proxy to hand on |
 //! | `PORT` | 3000 unless set; 0 for any |
 
 use std::fmt;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum::{Json, Router, routing::get};
 use tower_jwt_auth::{
     Algorithm, Authority, Claims, FileKeyStore, HttpFetch, Jwt, JwtAuthLayer, KeySet, Refusal, RemoteKeys,
-    Secret, Verifier,
+    Require, Secret, Verifier,
 };
 
 #[tokio::main]
@@ -36,14 +38,30 @@ async fn main() -> Result<(), Problem> {
     let verifier = Verifier::<Claims>::new(authority()?)?;
     // A refusal in gRPC is HTTP 200, which the proxy would take for a yes, hence `http_only`. And nginx turns
     // whatever is not 2xx, 401 or 403 into a 500, hence no 400.
-    let auth = JwtAuthLayer::new(verifier).http_only().reject_with(|refusal: &Refusal<'_>| {
+    let mut auth = JwtAuthLayer::new(verifier).http_only().reject_with(|refusal: &Refusal<'_>| {
         let mut response = refusal.response(Body::empty());
         if response.status() == StatusCode::BAD_REQUEST {
             *response.status_mut() = StatusCode::UNAUTHORIZED;
         }
         response
     });
-    let app = Router::new().fallback(get(|jwt: Jwt| async move { Json(Claims::clone(&jwt)) })).layer(auth);
+    // What the layer hands to the handler as headers, the handler answers: the proxy copies them to its own request.
+    let mut names = Vec::new();
+    for pair in variable("JWT_CLAIM_HEADERS").iter().flat_map(|list| list.split(',')) {
+        let problem = || format!("JWT_CLAIM_HEADERS: {pair:?} is not HEADER=CLAIM, such as x-user=sub");
+        let (header, claim) = pair.trim().split_once('=').ok_or_else(problem)?;
+        auth = auth.claim_header(header, claim)?;
+        names.push(header.parse::<HeaderName>().map_err(|_| problem())?);
+    }
+    let answer = |jwt: Jwt, mut headers: HeaderMap| async move {
+        let claims = names.iter().filter_map(|name| Some((name.clone(), headers.remove(name)?)));
+        (HeaderMap::from_iter(claims), Json(Claims::clone(&jwt)))
+    };
+    let policy = match variable("JWT_SCOPES") {
+        Some(scopes) => Require::scope(scopes),
+        None => Require::authenticated(),
+    };
+    let app = Router::new().fallback(get(answer)).layer(policy).layer(auth);
     let address = format!("127.0.0.1:{}", variable("PORT").unwrap_or_else(|| "3000".to_owned()));
     let listener =
         tokio::net::TcpListener::bind(&address).await.map_err(|e| format!("PORT: {address}: {e}"))?;

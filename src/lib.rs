@@ -17,7 +17,7 @@
 //!     format!("{} is {}", user.sub, user.name)
 //! }
 //!
-//! # let env = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=";
+//! # let env = "hiOYSjPFTKR9bbBpyQqw2Pn1fjZ0Vb3vXzmIY5K0p1s=";
 //! let secret = Secret::from_base64(env)?; // openssl rand -base64 32
 //! let verifier = Verifier::<User>::new(Authority::hs256(secret).issuer("shop").audience("api"))?;
 //! let app: Router = Router::new().route("/me", get(me)).layer(JwtAuthLayer::new(verifier));

@@ -20,6 +20,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+import behind
 import rotation
 from programs import server
 
@@ -287,6 +288,29 @@ def a_provider():
             rotation.outage(check, rotate, lambda: example("resource_server", **settings), seconds=20)
 
 
+def behind_nginx():
+    key = os.urandom(32)
+    jwk = {"kty": "oct", "alg": "HS256", "k": base64.urlsafe_b64encode(key).rstrip(b"=").decode()}
+    now = int(time.time())
+
+    def token(**claims):
+        usual = {"iss": ISSUER, "aud": AUDIENCE, "sub": "bob", "exp": now + 600}
+        return jwt.encode(usual | claims, key, "HS256")
+
+    good = token(scope="orders:read orders:write")
+    tokens = {
+        "good": good,
+        "tampered": tampered(good),
+        "expired": token(scope="orders:read orders:write", exp=now - 600),
+        "without scope": token(scope="orders:write"),
+    }
+    settings = {
+        "JWT_ISSUER": ISSUER, "JWT_AUDIENCE": AUDIENCE, "JWT_JWKS": json.dumps({"keys": [jwk]}),
+        "JWT_SCOPES": "orders:read", "JWT_CLAIM_HEADERS": "x-user=sub,x-scope=scope",
+    }
+    behind.checks(check, lambda: example("resource_server", **settings), tokens)
+
+
 def a_login():
     secret = "the password of the administrator"
     with tempfile.TemporaryDirectory() as data:
@@ -342,6 +366,7 @@ for maker, made in theirs.items():
 tokens_of_ours(theirs)
 a_browser()
 a_provider()
+behind_nginx()
 a_login()
 print_table()
 print(f"{passed} passed, {failed} failed")

@@ -1,5 +1,5 @@
 //! A reverse proxy with the layer in front: it verifies the token, takes it out, and tells the server behind it who the caller is.
-//! Bodies are streamed both ways; WebSockets and gRPC pass through.
+//! Bodies are streamed both ways; `WebSocket`s and gRPC pass through.
 //!
 //! `BACKEND=http://127.0.0.1:8080 cargo run -p glue --example gateway` prints a token and its address. `PORT` changes the port.
 
