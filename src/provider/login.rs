@@ -223,3 +223,120 @@ pub fn ory(issuer: &str) -> Authority {
             .map(|issuer| table::ORY.of_issuer(issuer)),
     )
 }
+
+/// AD FS of Windows Server 2016 and later: access tokens of the server with this host, such as `fs.example.com`.
+///
+/// Requires `iss` (`http://`, the host, `/adfs/services/trust`), your audience, and the client in `appid` with its `apptype`. Scopes:
+/// `scp`. Roles: none has a usual place; issuance rules add claims.
+///
+/// Traps:
+/// * The `iss` of access tokens is not the issuer of the discovery document, which calls it `access_token_issuer`; it is `http://`,
+///   and nothing is fetched from there.
+/// * The audience is `microsoft:identityserver:` and the identifier of the Web API, or that identifier alone, as the API is registered.
+/// * ID tokens have the other issuer, and are refused.
+///
+/// ```
+/// use tower_jwt_auth::provider;
+///
+/// let authority = provider::adfs("fs.example.com").audience("microsoft:identityserver:https://api.example.com");
+/// ```
+pub fn adfs(host: &str) -> Authority {
+    or_failed(arg::host("host", host, "fs.example.com").map(|host| {
+        let keys = format!("https://{host}/adfs/discovery/keys");
+        table::AD_FS.of_keys_at(keys).issuer(format!("http://{host}/adfs/services/trust"))
+    }))
+}
+
+/// Azure AD B2C: access tokens of one user flow or custom policy of a tenant, given by its name (`contoso` of
+/// `contoso.b2clogin.com`) and its GUID.
+///
+/// Requires `iss` of the tenant, your audience (the client id of your API), the policy in `tfp` or `acr`, the client in `azp`, and `scp`
+/// or `roles`. Scopes: `scp`. Roles: `roles`.
+///
+/// Traps:
+/// * All policies of a tenant have one `iss`, and a weaker one (a sign-up without a second factor) signs too: the policy tells them
+///   apart. Several policies are several verifiers.
+/// * The user flow must issue `iss` of the form `https://contoso.b2clogin.com/GUID/v2.0/`; with the other form, which has the policy in
+///   it, and with a domain of your own, set [`Authority::issuer`].
+/// * It is closed to new customers; its successor is [`entra_external_id`].
+///
+/// ```
+/// use tower_jwt_auth::provider;
+///
+/// let authority =
+///     provider::azure_ad_b2c("contoso", "8eaef023-2b34-4da1-9baa-8bc8c9d6a490", "B2C_1_signin").audience("ef1da9d4-ff77-4c3e-a005-840c3f830745");
+/// ```
+pub fn azure_ad_b2c(tenant_name: &str, tenant_id: &str, policy: &str) -> Authority {
+    let made = || {
+        let name = arg::label("tenant_name", tenant_name, "contoso")?;
+        let tenant = arg::guid("tenant_id", tenant_id)?;
+        let policy = arg::segment("policy", policy, "B2C_1_signin")?;
+        let host = format!("https://{name}.b2clogin.com");
+        let keys = format!("{host}/{name}.onmicrosoft.com/{policy}/discovery/v2.0/keys");
+        // `acr` has it in small letters.
+        let names = || ClaimRule::NoneOrOneOf(vec![policy.to_owned(), policy.to_ascii_lowercase()]);
+        let authority = table::AZURE_AD_B2C.of_keys_at(keys).issuer(format!("{host}/{tenant}/v2.0/"));
+        Ok(authority.require_any(&["tfp", "acr"]).demand("/tfp", names()).demand("/acr", names()))
+    };
+    or_failed(made())
+}
+
+/// Microsoft Entra External ID: access tokens of the external tenant with this GUID.
+///
+/// As [`entra`], with the issuer `https://`, the GUID, `.ciamlogin.com/`, the GUID, `/v2.0`.
+///
+/// Traps:
+/// * A domain of your own changes `iss`: use [`Authority::oidc`] with it.
+///
+/// ```
+/// use tower_jwt_auth::provider;
+///
+/// let authority = provider::entra_external_id("8eaef023-2b34-4da1-9baa-8bc8c9d6a490")
+///     .audience("ef1da9d4-ff77-4c3e-a005-840c3f830745");
+/// ```
+pub fn entra_external_id(tenant: &str) -> Authority {
+    or_failed(arg::guid("tenant", tenant).map(|tenant| {
+        let authority = table::ENTRA.of_issuer(format!("https://{tenant}.ciamlogin.com/{tenant}/v2.0"));
+        authority.demand("/tid", ClaimRule::is(tenant)).demand("/ver", ClaimRule::is("2.0"))
+    }))
+}
+
+/// authentik: access tokens of the provider of one application, given by the server's URL and the application's slug.
+///
+/// Requires `iss` (with its slash at the end), the audience, which is the client id of the provider, `azp` and `uid`. Scopes: `scope`.
+/// Roles: `groups`, which the scope `profile` brings.
+///
+/// Traps:
+/// * Without a signing key in the provider, tokens are signed with HS256 and the client's secret, and are refused.
+/// * If the provider's issuer mode is `global`, `iss` is the server's URL with a slash: set [`Authority::issuer`].
+///
+/// ```
+/// use tower_jwt_auth::provider;
+///
+/// let authority = provider::authentik("https://auth.example.com", "orders").audience("the-client-id");
+/// ```
+pub fn authentik(url: &str, slug: &str) -> Authority {
+    let made = || {
+        let url = arg::base_url("url", url, "https://auth.example.com")?;
+        let slug = arg::segment("slug", slug, "orders")?;
+        Ok(table::AUTHENTIK.of_issuer(format!("{url}/application/o/{slug}/")))
+    };
+    or_failed(made())
+}
+
+/// Authelia: access tokens of the server at this URL, in the profile of RFC 9068.
+///
+/// Requires `typ` of `at+jwt`, `iss`, your audience, and the claims of RFC 9068 section 2.2. Scopes: `scope` or `scp`. No roles.
+///
+/// Traps:
+/// * Access tokens are opaque unless the client has `access_token_signed_response_alg`.
+/// * `aud` is empty unless the client asks for an audience that it may have.
+///
+/// ```
+/// use tower_jwt_auth::provider;
+///
+/// let authority = provider::authelia("https://auth.example.com").audience("https://api.example.com");
+/// ```
+pub fn authelia(url: &str) -> Authority {
+    or_failed(arg::base_url("url", url, "https://auth.example.com").map(|url| table::AUTHELIA.of_issuer(url)))
+}

@@ -132,6 +132,39 @@ pub fn google_iap(audience: &str) -> Authority {
     or_failed(made())
 }
 
+/// Azure App Service and Container Apps: ID tokens of users whom their built-in authentication has logged in at the Entra tenant with this
+/// GUID, for the app registration with this client id, by the header `x-ms-token-aad-id-token`.
+///
+/// Requires `iss` and `tid` of the tenant, `ver` of `2.0`, and the client id in `aud`. No scopes, no roles.
+///
+/// Traps:
+/// * `x-ms-client-principal` and its relatives beside it are not signed: whoever reaches the container past the front end can write them.
+/// * The token store must be on, or there is no such header. The token is not renewed by itself, and then it expires.
+/// * An API that clients call with a token in `Authorization` wants [`entra`](super::entra).
+///
+/// ```
+/// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+/// use tower_jwt_auth::{Claims, JwtAuthLayer, TokenSource, Verifier, provider};
+///
+/// let authority = provider::azure_app_service(
+///     "8eaef023-2b34-4da1-9baa-8bc8c9d6a490",
+///     "ef1da9d4-ff77-4c3e-a005-840c3f830745",
+/// );
+/// let verifier = Verifier::<Claims>::new(authority)?;
+/// let layer = JwtAuthLayer::new(verifier).token_from([TokenSource::header("x-ms-token-aad-id-token")?]);
+/// # Ok(()) }
+/// ```
+pub fn azure_app_service(tenant: &str, client_id: &str) -> Authority {
+    let made = || {
+        let tenant = arg::guid("tenant", tenant)?;
+        let client = arg::named("client_id", client_id, "give the client id of the app registration")?;
+        let issuer = format!("https://login.microsoftonline.com/{tenant}/v2.0");
+        let authority = table::AZURE_APP_SERVICE.of_issuer(issuer).audience(client);
+        Ok(authority.demand("/tid", ClaimRule::is(tenant)).demand("/ver", ClaimRule::is("2.0")))
+    };
+    or_failed(made())
+}
+
 /// Cloudflare Access: application tokens of this team (`example` of `example.cloudflareaccess.com`) for the application
 /// with this Audience tag.
 ///

@@ -22,6 +22,7 @@ pub(super) struct Preset {
 #[derive(Clone, Copy)]
 enum Kind {
     Access,
+    Rfc9068,
     Id,
     /// Access tokens that have no `aud`.
     AccessWithoutAudience,
@@ -99,6 +100,20 @@ pub(super) const ZITADEL: Preset = Preset { require: &["jti"], ..PLAIN };
 
 pub(super) const ORY: Preset = Preset { require: &["client_id", "jti"], roles_at: "/ext/roles", ..PLAIN };
 
+pub(super) const AD_FS: Preset = Preset { algorithms: &[RS256], require: &["appid", "apptype"], ..PLAIN };
+
+/// ID tokens have neither `azp` nor `scp`.
+pub(super) const AZURE_AD_B2C: Preset = ENTRA;
+
+/// ID tokens have neither.
+pub(super) const AUTHENTIK: Preset = Preset { require: &["azp", "uid"], roles_at: "/groups", ..PLAIN };
+
+pub(super) const AUTHELIA: Preset = Preset { kind: Kind::Rfc9068, ..PLAIN };
+
+pub(super) const DEX: Preset = Preset { kind: Kind::Id, roles_at: "/groups", ..PLAIN };
+
+pub(super) const AZURE_APP_SERVICE: Preset = Preset { algorithms: &[RS256], kind: Kind::Id, ..PLAIN };
+
 pub(super) const GITHUB_ACTIONS: Preset =
     Preset { algorithms: &[RS256], require: &["repository_id"], ..PLAIN };
 
@@ -129,6 +144,7 @@ impl Preset {
     fn applied_to(&self, authority: Authority) -> Authority {
         let mut authority = match self.kind {
             Kind::Access => authority,
+            Kind::Rfc9068 => authority.rfc9068(),
             Kind::Id => authority.id_token(),
             Kind::AccessWithoutAudience => authority.audience_may_lack(),
         };

@@ -174,3 +174,26 @@ pub fn clerk<S: AsRef<str>>(frontend_api: &str, origins: impl IntoIterator<Item 
     };
     or_failed(made())
 }
+
+/// Dex: ID tokens of this issuer for your client.
+///
+/// Requires `iss`, exactly as Dex is configured, and your client id in `aud`. Roles: `groups`, if the client asks for that scope. No scopes.
+///
+/// Traps:
+/// * Dex has no access tokens for APIs of their own: its clients send ID tokens, as Kubernetes takes them.
+/// * A client that others trust gets tokens for your `aud` too, with its own id in `azp`.
+/// * `sub` is made of the user and the connector, and is not what the connector calls the user.
+///
+/// ```
+/// use tower_jwt_auth::provider;
+///
+/// let authority = provider::dex("https://dex.example.com", "orders-web");
+/// ```
+pub fn dex(issuer: &str, client_id: &str) -> Authority {
+    let made = || {
+        let issuer = arg::issuer_url("issuer", issuer, "https://dex.example.com")?;
+        let client = arg::named("client_id", client_id, "give the id of your client")?;
+        Ok(table::DEX.of_issuer(issuer).audience(client))
+    };
+    or_failed(made())
+}

@@ -15,6 +15,8 @@ use crate::runtime::UnixTime;
 pub(crate) enum ClaimRule {
     /// A string, one of these.
     OneOf(Vec<String>),
+    /// Nothing, or a string, one of these.
+    NoneOrOneOf(Vec<String>),
     /// A string that begins with this and goes on.
     BeginsWith(String),
     /// A string that is not empty and of so many bytes at most.
@@ -65,7 +67,7 @@ impl ClaimRules {
             let found = found.filter(|value| *value != "null");
             match found {
                 Some(value) if demand.is_met_by(value, principal) => {}
-                None if matches!(demand, ClaimRule::NothingBut(_)) => {}
+                None if matches!(demand, ClaimRule::NothingBut(_) | ClaimRule::NoneOrOneOf(_)) => {}
                 Some(_) => return refuse(Reason::InvalidClaim, place.claim()),
                 None => return refuse(Reason::MissingClaim, place.claim()),
             }
@@ -82,7 +84,9 @@ impl ClaimRule {
     /// `value` is JSON.
     fn is_met_by(&self, value: &str, principal: &Principal) -> bool {
         match self {
-            Self::OneOf(texts) => text(value).is_some_and(|found| texts.iter().any(|text| *text == found)),
+            Self::OneOf(texts) | Self::NoneOrOneOf(texts) => {
+                text(value).is_some_and(|found| texts.iter().any(|text| *text == found))
+            }
             Self::BeginsWith(start) => text(value)
                 .is_some_and(|found| found.len() > start.len() && found.starts_with(start.as_str())),
             Self::TenantOf(template) => {

@@ -494,3 +494,150 @@ async fn entra_multi_tenant_stands_beside_others() {
     let error = Verifier::<Claims>::new(named).unwrap_err().to_string();
     assert!(error.contains("issuer: another one is set"), "{error}");
 }
+
+#[tokio::test]
+async fn adfs_takes_access_tokens_by_their_own_issuer() {
+    let claims = json!({
+        "iss": "http://fs.example.com/adfs/services/trust", "aud": "microsoft:identityserver:https://api.example.com",
+        "sub": "x", "appid": CLIENT, "apptype": "Public", "scp": "openid orders:read", "ver": "1.0", "auth_time": 1,
+    });
+    let adfs = Provider::with_set_at(
+        || provider::adfs("fs.example.com").audience("microsoft:identityserver:https://api.example.com"),
+        "https://fs.example.com/adfs/discovery/keys",
+        claims,
+    );
+    assert_eq!(scopes(&adfs.good().await), ["openid", "orders:read"]);
+    let id_token =
+        json!({ "iss": "https://fs.example.com/adfs", "aud": CLIENT, "appid": null, "apptype": null });
+    adfs.refuses(&[
+        ("ID token", id_token, UnknownIssuer, "iss"),
+        ("https", json!({ "iss": "https://fs.example.com/adfs/services/trust" }), UnknownIssuer, "iss"),
+        (
+            "another API",
+            json!({ "aud": "microsoft:identityserver:https://other.example.com" }),
+            WrongAudience,
+            "aud",
+        ),
+        ("userinfo", json!({ "aud": "urn:microsoft:userinfo" }), WrongAudience, "aud"),
+        ("no client", json!({ "appid": null }), MissingClaim, "appid"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn b2c_takes_access_tokens_of_one_policy() {
+    let claims = json!({
+        "iss": format!("https://contoso.b2clogin.com/{TENANT}/v2.0/"), "aud": API, "sub": "x", "azp": CLIENT,
+        "scp": "orders.read", "tfp": "B2C_1_signin", "ver": "1.0",
+    });
+    let b2c = Provider::with_set_at(
+        || provider::azure_ad_b2c("contoso", TENANT, "B2C_1_signin").audience(API),
+        "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_signin/discovery/v2.0/keys",
+        claims,
+    );
+    assert_eq!(scopes(&b2c.good().await), ["orders.read"]);
+    b2c.accepts(json!({ "tfp": null, "acr": "b2c_1_signin" })).await;
+    b2c.accepts(json!({ "scp": null, "roles": ["orders"] })).await;
+    b2c.refuses(&[
+        ("another policy", json!({ "tfp": "B2C_1_signup" }), InvalidClaim, "tfp"),
+        ("another policy in acr", json!({ "acr": "b2c_1_signup" }), InvalidClaim, "acr"),
+        ("no policy", json!({ "tfp": null }), MissingClaim, "tfp"),
+        ("ID token", json!({ "azp": null, "scp": null }), MissingClaim, "azp"),
+        (
+            "another tenant",
+            json!({ "iss": format!("https://contoso.b2clogin.com/{OTHER_TENANT}/v2.0/") }),
+            UnknownIssuer,
+            "iss",
+        ),
+        (
+            "no slash",
+            json!({ "iss": format!("https://contoso.b2clogin.com/{TENANT}/v2.0") }),
+            UnknownIssuer,
+            "iss",
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn external_id_is_entra_at_another_host() {
+    const ISSUER: &str = "https://8eaef023-2b34-4da1-9baa-8bc8c9d6a490.ciamlogin.com/8eaef023-2b34-4da1-9baa-8bc8c9d6a490/v2.0";
+    let claims =
+        json!({ "aud": API, "sub": "x", "azp": CLIENT, "scp": "orders.read", "tid": TENANT, "ver": "2.0" });
+    let external = Provider::discovered(|| provider::entra_external_id(TENANT).audience(API), ISSUER, claims);
+    assert_eq!(scopes(&external.good().await), ["orders.read"]);
+    external
+        .refuses(&[
+            (
+                "workforce",
+                json!({ "iss": format!("https://login.microsoftonline.com/{TENANT}/v2.0") }),
+                UnknownIssuer,
+                "iss",
+            ),
+            ("another tenant", json!({ "tid": OTHER_TENANT }), InvalidClaim, "tid"),
+            ("ID token", json!({ "azp": null, "scp": null }), MissingClaim, "azp"),
+        ])
+        .await;
+}
+
+#[tokio::test]
+async fn authentik_takes_access_tokens_of_one_application() {
+    let claims = json!({
+        "aud": "orders-client", "sub": "hash", "azp": "orders-client", "uid": "u", "scope": "openid profile",
+        "groups": ["clerks"], "acr": "goauthentik.io/providers/oauth2/default", "sid": "s", "auth_time": 1,
+    });
+    let authentik = Provider::discovered(
+        || provider::authentik("https://auth.example.com", "orders").audience("orders-client"),
+        "https://auth.example.com/application/o/orders/",
+        claims,
+    );
+    let user = authentik.good().await;
+    assert_eq!(
+        (roles(&user), scopes(&user)),
+        (vec!["clerks".to_owned()], vec!["openid".to_owned(), "profile".to_owned()])
+    );
+    authentik
+        .refuses(&[
+            ("ID token", json!({ "azp": null, "uid": null, "nonce": "n" }), MissingClaim, "azp"),
+            (
+                "another application",
+                json!({ "iss": "https://auth.example.com/application/o/shop/" }),
+                UnknownIssuer,
+                "iss",
+            ),
+            (
+                "no slash",
+                json!({ "iss": "https://auth.example.com/application/o/orders" }),
+                UnknownIssuer,
+                "iss",
+            ),
+            ("another client", json!({ "aud": "shop-client" }), WrongAudience, "aud"),
+        ])
+        .await;
+}
+
+#[tokio::test]
+async fn authelia_takes_access_tokens_of_rfc_9068() {
+    let claims = json!({
+        "aud": ["https://api.example.com"], "sub": "uuid", "client_id": "shop", "jti": "j", "iat": 1_700_000_000,
+        "scp": ["orders:read"],
+    });
+    let mut authelia = Provider::discovered(
+        || provider::authelia("https://auth.example.com").audience("https://api.example.com"),
+        "https://auth.example.com",
+        claims,
+    );
+    authelia.header = json!({ "alg": "RS256", "typ": "at+jwt", "kid": "key-1" });
+    let user = authelia.good().await;
+    assert!(has_no_place_of_roles(&user));
+    assert_eq!(scopes(&user), ["orders:read"]);
+    authelia
+        .refuses(&[
+            ("no audience asked for", json!({ "aud": [] }), WrongAudience, "aud"),
+            ("no client", json!({ "client_id": null }), MissingClaim, "client_id"),
+            ("a slash", json!({ "iss": "https://auth.example.com/" }), UnknownIssuer, "iss"),
+        ])
+        .await;
+    authelia.header = json!({ "alg": "RS256", "typ": "JWT", "kid": "key-1" });
+    assert_eq!(authelia.verify(&authelia.token(&json!({}))).await.err(), Some((WrongType, "typ".to_owned())));
+}

@@ -382,6 +382,28 @@ async fn iap_takes_users_of_one_backend() {
     }
 }
 
+#[tokio::test]
+async fn app_service_takes_id_tokens_of_one_tenant() {
+    const TENANT: &str = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
+    const CLIENT: &str = "ef1da9d4-ff77-4c3e-a005-840c3f830745";
+    let claims = json!({
+        "aud": CLIENT, "sub": "x", "tid": TENANT, "ver": "2.0", "iat": 1_700_000_000, "nonce": "n", "oid": "o",
+        "preferred_username": "bob@example.com",
+    });
+    let app = Provider::discovered(
+        || provider::azure_app_service(TENANT, CLIENT),
+        "https://login.microsoftonline.com/8eaef023-2b34-4da1-9baa-8bc8c9d6a490/v2.0",
+        claims,
+    );
+    assert!(has_no_place_of_roles(&app.good().await));
+    app.refuses(&[
+        ("another app", json!({ "aud": "00000003-0000-0000-c000-000000000000" }), WrongAudience, "aud"),
+        ("version 1", json!({ "ver": "1.0" }), InvalidClaim, "ver"),
+        ("another tenant", json!({ "tid": "9188040d-6c67-4c5b-b112-36a304b66dad" }), InvalidClaim, "tid"),
+    ])
+    .await;
+}
+
 const TAG: &str = "32eafc7626e974616deaf0dc3ce63d7bcbed58a2731e84d06bc3cdf1b53c4228";
 
 #[tokio::test]

@@ -241,3 +241,24 @@ async fn clerk_takes_sessions_of_the_origins_that_are_named() {
         ])
         .await;
 }
+
+#[tokio::test]
+async fn dex_takes_id_tokens_of_one_client() {
+    let claims = json!({
+        "aud": "orders-web", "sub": "CgNib2ISBWxvY2Fs", "iat": 1_700_000_000, "email": "bob@example.com", "at_hash": "h",
+        "groups": ["clerks"], "federated_claims": { "connector_id": "local", "user_id": "bob" },
+    });
+    let dex = Provider::discovered(
+        || provider::dex("https://dex.example.com/dex", "orders-web"),
+        "https://dex.example.com/dex",
+        claims,
+    );
+    assert_eq!(roles(&dex.good().await), ["clerks"]);
+    dex.accepts(json!({ "aud": ["orders-web", "cli"], "azp": "cli" })).await;
+    dex.refuses(&[
+        ("another client", json!({ "aud": "shop" }), WrongAudience, "aud"),
+        ("another path", json!({ "iss": "https://dex.example.com" }), UnknownIssuer, "iss"),
+        ("nobody", json!({ "sub": null }), MissingClaim, "sub"),
+    ])
+    .await;
+}
