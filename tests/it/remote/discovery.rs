@@ -89,6 +89,41 @@ async fn keys_may_be_elsewhere_but_not_anywhere() {
     assert_eq!(noted.1.lock().unwrap()[1], "https://keys.example.net/certs");
 }
 
+/// What is null is absent, and what is not read may be anything.
+#[tokio::test(start_paused = true)]
+async fn nulls_in_a_discovery_document_count_as_absent() {
+    let issuer = tower_jwt_auth::TestIssuer::new(ISS);
+    for (document, words) in [
+        (json!({ "issuer": ISS, "jwks_uri": null }), Some("has no jwks_uri")),
+        (json!({ "issuer": null, "jwks_uri": "https://id.example.com/jwks" }), Some("has no issuer")),
+        (
+            json!({
+                "issuer": ISS, "jwks_uri": "https://id.example.com/jwks", "scopes_supported": null,
+                "id_token_signing_alg_values_supported": "RS256", "mtls_endpoint_aliases": [null],
+            }),
+            None,
+        ),
+        (
+            json!({ "issuer": ISS, "jwks_uri": "https://id.example.com/jwks", "$serde_json::private::RawValue": "1" }),
+            Some("serde_json"),
+        ),
+    ] {
+        #[derive(Debug)]
+        struct Two(String, String);
+        impl Fetch for Two {
+            fn fetch(&self, url: &str, _: usize) -> NowOrLater<Result<Response<Bytes>, FetchError>> {
+                let body = if url.ends_with("/jwks") { &self.1 } else { &self.0 };
+                NowOrLater::ready(Ok(Response::new(Bytes::from(body.clone()))))
+            }
+        }
+        let keys = RemoteKeys::new(ISS).fetch(Two(document.to_string(), issuer.jwks()));
+        let verifier = Verifier::<Claims>::new(Authority::oidc(keys).audience("test")).unwrap();
+        let error = verifier.warm().await.err().map(|error| error.to_string());
+        assert_eq!(error.is_some(), words.is_some(), "{error:?}");
+        assert!(words.is_none_or(|words| error.unwrap().contains(words)), "{document}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn discovery_is_asked_again_after_a_failure_and_after_an_hour() {
     let provider = provider();
