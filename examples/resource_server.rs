@@ -35,6 +35,8 @@ use tower_jwt_auth::{
 
 #[tokio::main]
 async fn main() -> Result<(), Problem> {
+    // Why keys cannot be fetched is said there.
+    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).init();
     let verifier = Verifier::<Claims>::new(authority()?)?;
     // A refusal in gRPC is HTTP 200, which the proxy would take for a yes, hence `http_only`. And nginx turns
     // whatever is not 2xx, 401 or 403 into a 500, hence no 400.

@@ -108,6 +108,8 @@ fn counts(secret: &[u8]) -> bool {
 }
 
 fn is_known(secret: &[u8]) -> bool {
+    // A file that it was read from may end with a line break.
+    let secret = secret.trim_ascii();
     let repeats = |sample: &[u8]| {
         !sample.is_empty()
             && secret.len() >= sample.len()
@@ -155,6 +157,7 @@ mod tests {
             (twice("secret"), "sample"),
             (b"secretsecretsecretsecretsecretse".to_vec(), "sample"),
             (b"reallyreallyreallyreallyverysafe".to_vec(), "sample"),
+            (b" reallyreallyreallyreallyverysafe\n".to_vec(), "sample"),
             (SAMPLES[6].as_bytes().to_vec(), "sample"),
             (hex::decode(SAMPLES[13]).unwrap(), "sample"),
         ] {
