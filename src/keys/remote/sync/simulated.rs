@@ -70,10 +70,10 @@ impl Handle {
         Ok(Self)
     }
 
-    pub(in crate::keys::remote) fn spawn(
+    pub(in crate::keys::remote) fn spawn<T: Send + 'static>(
         &self,
-        task: impl Future<Output = ()> + Send + 'static,
-    ) -> JoinHandle<()> {
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
         spawn(task)
     }
 }
