@@ -221,7 +221,7 @@ fn case(name: &str) -> Case {
 }
 
 const KID: &str = "2026-06-primary";
-const SECRET: [u8; 32] = [7; 32];
+const SECRET: [u8; 32] = *b"q7Vd2mZx9Lw4Rk8TnB3yHc6JfP1sGuEa";
 const RSA: &str = include_str!("../../../tests/it/fixtures/private/rsa.pkcs8.pem");
 const P256: &str = include_str!("../../../tests/it/fixtures/private/p256.pkcs8.pem");
 const ED25519: &str = include_str!("../../../tests/it/fixtures/private/ed25519.pkcs8.pem");
