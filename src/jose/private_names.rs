@@ -4,23 +4,12 @@
 //! object, but as the JSON or the number inside of that member. So two readers of one document would see two things. Nobody else has
 //! a use for these names, so a document with one is refused.
 
-use std::fmt;
-
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-
-use super::member_names::Name;
-
 /// How those names begin.
 pub(super) const PRIVATE: &str = "$serde_json::private::";
 
 /// Whether an object within this JSON, at any depth, has a member of such a name, however it is spelled.
-///
-/// What is no JSON has none: whoever reads it next says so.
 pub(crate) fn has_private_name(json: &[u8]) -> bool {
-    may_have_private_name(json) && {
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
-        Walk.deserialize(&mut deserializer).is_err_and(|error| error.to_string().starts_with(PRIVATE))
-    }
+    may_have_private_name(json) && names_of(json).any(is_private)
 }
 
 /// A quick look: whether the name stands there, or a letter of ASCII is spelled by its number.
@@ -40,53 +29,38 @@ fn may_have_private_name(json: &[u8]) -> bool {
     false
 }
 
-/// Reads a value of any kind, and fails at a private name.
-#[derive(Clone, Copy)]
-struct Walk;
-
-impl<'de> DeserializeSeed<'de> for Walk {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-macro_rules! pass_by {
-    ($($method:ident($kind:ty))+) => {
-        $(fn $method<E: de::Error>(self, _: $kind) -> Result<(), E> {
-            Ok(())
-        })+
-    };
-}
-
-impl<'de> Visitor<'de> for Walk {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON")
-    }
-
-    pass_by! { visit_bool(bool) visit_i64(i64) visit_u64(u64) visit_f64(f64) visit_str(&str) }
-
-    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(self)?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key_seed(Name)? {
-            if name.starts_with(PRIVATE) {
-                return Err(de::Error::custom(PRIVATE));
+/// The member names, each with its quotation marks: the strings that a colon follows.
+///
+/// They are found without reading the values, so that nothing that one reader passes by and another refuses (a number out of
+/// range, a half of a surrogate pair, too deep an array) can hide them. Of what is no JSON it may find anything.
+fn names_of(json: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = json;
+    std::iter::from_fn(move || {
+        loop {
+            let (_, opened) = rest.split_at(memchr::memchr(b'"', rest)?);
+            let (string, after) = opened.split_at(length_of_string(opened)?);
+            rest = after;
+            if after.trim_ascii_start().starts_with(b":") {
+                return Some(string);
             }
-            map.next_value_seed(self)?;
         }
-        Ok(())
+    })
+}
+
+/// The length of the string that begins here, with both of its quotation marks.
+fn length_of_string(opened: &[u8]) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', opened.get(at..)?)?;
+        match opened.get(at)? {
+            b'"' => return Some(at + 1),
+            _ => at += 2, // whatever is escaped
+        }
     }
+}
+
+fn is_private(name: &[u8]) -> bool {
+    serde_json::from_slice::<String>(name).is_ok_and(|name| name.starts_with(PRIVATE))
 }
 
 #[cfg(test)]
@@ -105,6 +79,16 @@ mod tests {
             r#"{"$serde_json\u003a:private::RawValue":"1"}"#,
             r#"{"x":"\\","\u0024\u0073erde_json::private\u003A:RawValue":"1"}"#,
             r#"[{"$serde_json::private::RawValue":"1"}]"#,
+            "{\"$serde_json::private::RawValue\"\n : 1}",
+            // After what a reader passes by that does not want it, and another refuses.
+            r#"{"x":1e999,"y":{"$serde_json::private::RawValue":"1"}}"#,
+            r#"{"x":"\ud800","y":{"$serde_json::private::RawValue":"1"}}"#,
+            r#"{"\ud800":"\"","y":{"$serde_json::private::RawValue":"1"}}"#,
+            &format!(
+                r#"{{"x":{}{},"y":{{"$serde_json::private::RawValue":"1"}}}}"#,
+                "[".repeat(500),
+                "]".repeat(500)
+            ),
         ] {
             assert!(has_private_name(found.as_bytes()), "{found}");
         }

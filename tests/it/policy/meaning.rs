@@ -31,6 +31,10 @@ fn reason<C>(verified: Result<Jwt<C>, AuthError>) -> (Reason, bool) {
     (error.reason(), error.signature_verified())
 }
 
+fn claims(members: &str) -> String {
+    format!("{{\"iss\":\"{ISSUER}\",\"aud\":\"test\",\"exp\":4102444800,{members}}}")
+}
+
 /// The payload that two readers would read differently: its text says eve, and names another issuer.
 fn two_faced(name: &str) -> String {
     let inner = json!({ "iss": "https://evil.example", "sub": "eve", "admin": true }).to_string();
@@ -40,8 +44,6 @@ fn two_faced(name: &str) -> String {
 
 #[test]
 fn names_of_serde_json_are_refused_wherever_they_stand() {
-    let claims =
-        |member: &str| format!("{{\"iss\":\"{ISSUER}\",\"aud\":\"test\",\"exp\":4102444800,{member}}}");
     for algorithm in [Algorithm::HS256, Algorithm::ES256] {
         let issuer = issuer(algorithm);
         let other = Authority::keys(issuer.key_set()).issuer("https://other.example.com").audience("test");
@@ -87,6 +89,27 @@ fn names_of_serde_json_are_refused_wherever_they_stand() {
         let forged = TestIssuer::with_algorithm(ISSUER, algorithm)
             .sign_raw(header(&issuer, algorithm), two_faced(RAW));
         assert_eq!(reason(verify(&strict, &forged)), (Reason::BadSignature, false));
+    }
+}
+
+/// What a type does not ask for is passed by, and read less strictly than what it does ask for: nothing can hide there.
+#[test]
+fn what_is_passed_by_hides_no_name() {
+    #[derive(Deserialize)]
+    struct Roles {
+        roles: Value,
+    }
+
+    let issuer = issuer(Algorithm::ES256);
+    let verifier = Verifier::<Roles>::new(issuer.authority()).unwrap();
+    for passed_by in ["1e999", r#""\ud800""#, "[[[[[[[[]]]]]]]]"] {
+        let judged = |roles: &str| {
+            let payload = claims(&format!(r#""n":{passed_by},"roles":{roles}"#));
+            verify(&verifier, &issuer.sign_raw(header(&issuer, Algorithm::ES256), payload))
+        };
+        assert_eq!(judged(r#"["user"]"#).unwrap().roles, json!(["user"]), "{passed_by}");
+        let two_faced = format!(r#"{{"{RAW}":"[\"admin\"]"}}"#);
+        assert_eq!(reason(judged(&two_faced)), (Reason::MalformedToken, true), "{passed_by}");
     }
 }
 
