@@ -12,7 +12,6 @@ use tokio::task::JoinSet;
 use super::document::{MAX_KEYS, keys_of, short};
 use super::endpoint::KeyEndpoint;
 use super::sync::{Mutex, lock, timeout};
-use crate::jose::has_private_name;
 use crate::keys::KeySet;
 use crate::runtime::{Clock, UnixTime, trace};
 use crate::store::{KeyDocument, KeyStore, StoreError};
@@ -180,11 +179,6 @@ impl<'d> Document<'d> {
     /// # Errors
     /// If it is none of this version, or of another source.
     fn read(document: &'d KeyDocument, url: &str, found: KeyEndpoint) -> Result<Self, String> {
-        if has_private_name(document.as_bytes()) {
-            return Err(
-                "the document of kept keys has a member name that serde_json keeps for itself".to_owned()
-            );
-        }
         let document: Self = serde_json::from_slice(document.as_bytes()).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             format!("the document of kept keys cannot be read (line {line}, column {column})")

@@ -197,3 +197,14 @@ async fn a_clock_that_is_set_back_revives_nothing() {
     pass(120).await;
     assert_eq!(reason(&verifier, &old).await, Reason::KeysUnavailable);
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_key_that_cannot_be_used_does_not_spoil_those_beside_it() {
+    let world = World::after_one().await;
+    world.store.change(|document| {
+        let keys = document["jwks"]["keys"].as_array_mut().unwrap();
+        keys.insert(0, json!({ "$serde_json::private::RawValue": "1", "kty": "EC" }));
+    });
+    world.goes_down();
+    assert!(accepts(&world.start(), &world.token()).await);
+}
