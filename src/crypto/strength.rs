@@ -80,10 +80,11 @@ pub(super) fn check_ed25519(key: &[u8; 32]) -> Result<(), KeyError> {
 pub(super) fn check_secret(secret: &[u8]) -> Result<(), KeyError> {
     let text = secret.trim_ascii_start();
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii();
-    if text.starts_with(b"---") || secret.windows(11).any(|window| window == b"-----BEGIN ") {
+    // Random base64url may begin with hyphens or `ssh-`.
+    if text.starts_with(b"---- BEGIN ") || secret.windows(11).any(|window| window == b"-----BEGIN ") {
         return Err(KeyError::new("it is PEM text, not a secret"));
     }
-    if text.starts_with(b"ssh-") || text.starts_with(b"ecdsa-sha2-") {
+    if text.contains(&b' ') && (text.starts_with(b"ssh-") || text.starts_with(b"ecdsa-sha2-")) {
         return Err(KeyError::new("it is an SSH public key, not a secret"));
     }
     if matches!(text.first(), Some(b'{' | b'['))
@@ -157,7 +158,14 @@ mod tests {
         ] {
             assert!(check_secret(text.as_bytes()).is_err(), "{text}");
         }
-        assert!(check_secret(b"{random bytes that begin like JSON").is_ok());
+        for text in [
+            "{random bytes that begin like JSON",
+            "---QxkW0v9Jm3bT7eHcR5yLz8uNsAoDfGi2",
+            "ssh-QxkW0v9Jm3bT7eHcR5yLz8uNsAoDfGi2",
+            "ecdsa-sha2-QxkW0v9Jm3bT7eHcR5yLz8uNs",
+        ] {
+            assert_eq!(check_secret(text.as_bytes()), Ok(()), "{text}");
+        }
         assert!(check_secret(&[0; 32]).is_err());
     }
 }
