@@ -230,7 +230,7 @@ impl Members<'_> {
     fn params(&self) -> Result<Params, String> {
         let curve = || self.crv.as_deref().ok_or_else(|| "it has no `crv`".to_owned());
         match self.kty.as_deref() {
-            Some("RSA") => Ok(Params::Rsa { n: bytes("n", &self.n)?, e: bytes("e", &self.e)? }),
+            Some("RSA") => Ok(Params::Rsa { n: public_bytes("n", &self.n)?, e: public_bytes("e", &self.e)? }),
             Some("EC") => {
                 let (family, length) = match curve()? {
                     "P-256" => (Family::P256, 32),
@@ -238,15 +238,11 @@ impl Members<'_> {
                     "P-521" => (Family::P521, 66),
                     _ => return Err("its `crv` is not supported".to_owned()),
                 };
-                let (x, y) = (bytes("x", &self.x)?, bytes("y", &self.y)?);
-                // RFC 7518 section 6.2.1.2: the full length, leading zeros included.
-                if x.len() != length || y.len() != length {
-                    return Err(format!("its coordinates are not of {length} bytes each"));
-                }
-                Ok(Params::Ec { family, x, y })
+                let coordinate = |name, value| number_of(length, &public_bytes(name, value)?);
+                Ok(Params::Ec { family, x: coordinate("x", &self.x)?, y: coordinate("y", &self.y)? })
             }
             Some("OKP") => match curve()? {
-                "Ed25519" => Ok(Params::Ed25519 { x: bytes("x", &self.x)? }),
+                "Ed25519" => Ok(Params::Ed25519 { x: public_bytes("x", &self.x)? }),
                 _ => Err("its `crv` is not supported".to_owned()),
             },
             Some("oct") => Ok(Params::Oct { k: bytes("k", &self.k)? }),
@@ -264,4 +260,25 @@ fn bytes(name: &str, value: &Option<Cow<'_, str>>) -> Result<Vec<u8>, String> {
         _ => text,
     };
     decode_vec(unpadded).ok_or_else(|| format!("its `{name}` is not base64url"))
+}
+
+/// As [`bytes`], in the standard alphabet too: only the number counts, and a key that is read wrongly verifies nothing.
+fn public_bytes(name: &str, value: &Option<Cow<'_, str>>) -> Result<Vec<u8>, String> {
+    match value.as_deref().filter(|text| text.contains(['+', '/'])) {
+        Some(text) => bytes(name, &Some(text.replace('+', "-").replace('/', "_").into())),
+        None => bytes(name, value),
+    }
+}
+
+/// Zeros in front that may be missing: a random number has fewer. What is much shorter is of another curve.
+const MISSING_ZEROS: usize = 4;
+
+/// A number in so many bytes. RFC 7518 section 6.2.1.2 wants the zeros in front written; some providers leave them out, or write one
+/// more.
+fn number_of(length: usize, bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    let digits = bytes.get(zeros..).unwrap_or_default();
+    let missing = length.checked_sub(digits.len()).filter(|missing| zeros + MISSING_ZEROS >= *missing);
+    let missing = missing.ok_or_else(|| format!("its coordinates are not of {length} bytes each"))?;
+    Ok([&vec![0; missing], digits].concat())
 }
