@@ -69,7 +69,9 @@ async fn forward(
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, upgrade.clone());
     }
+    // What the client says of the way so far is its own word.
     headers.remove("forwarded");
+    headers.remove("x-forwarded-for");
     headers.insert("x-forwarded-proto", HeaderValue::from_static("http")); // https, where this ends TLS
     match host {
         Some(host) => headers.insert("x-forwarded-host", host),

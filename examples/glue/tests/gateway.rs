@@ -68,6 +68,7 @@ async fn the_server_behind_hears_who_it_is_and_sees_no_token() {
             .header("connection", "x-user-id, x-secret-of-this-hop")
             .header("x-secret-of-this-hop", "1")
             .header("x-forwarded-host", "evil.example")
+            .header("x-forwarded-for", "evil.example")
             .header("accept", "text/plain")
             .body(Body::empty())
             .unwrap()
