@@ -40,11 +40,10 @@ pub(crate) fn hmac_sha256(key: &[u8], data: &[u8]) -> Option<[u8; 32]> {
     tag
 }
 
-#[cfg(all(test, any(feature = "rust-crypto", feature = "aws-lc-rs")))]
+#[cfg(all(test, feature = "issuer", any(feature = "rust-crypto", feature = "aws-lc-rs")))]
 mod tests {
     use super::*;
 
-    #[cfg(feature = "issuer")]
     #[test]
     fn hmac_is_that_of_rfc_4231() {
         // Section 4.3, test case 2.

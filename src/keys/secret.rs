@@ -17,7 +17,8 @@ const LENIENT: GeneralPurposeConfig =
 /// A secret shared by those who sign and those who verify, for HS256, HS384 and HS512.
 ///
 /// It must be random bytes, at least as many as the hash has: 32, 48 or 64 (RFC 7518 section 3.2). A password is
-/// not a secret. What is plainly not random is refused (RFC 8725 section 3.5). The bytes are wiped from memory when the last copy goes, and never shown by `Debug`.
+/// not a secret. What is plainly not random is refused (RFC 8725 section 3.5). The bytes are wiped from memory when the
+/// last copy goes, and never shown by `Debug`.
 ///
 /// ```
 /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {

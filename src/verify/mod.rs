@@ -46,7 +46,6 @@ pub use verifier::Verifier;
 #[cfg(feature = "oidc")]
 pub(crate) use claim_rules::ClaimRule;
 #[cfg(feature = "oidc")]
-#[cfg(feature = "oidc")]
 pub(crate) use header_rules::{HeaderRule, HeaderRules};
 #[cfg(feature = "oidc")]
 pub(crate) use issuer_rule::TenantIssuer;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
-use super::source::{Remote, Settings};
+use super::source::{MAX_WAITERS, Remote, Settings};
 use super::sync::atomic::{AtomicU64, Ordering};
 use super::sync::{Handle, Stopwatch, timeout};
 use crate::jose::is_guid;
@@ -17,8 +17,6 @@ use crate::runtime::{NowOrLater, trace};
 
 /// Keys that are held at once. A balancer signs with one or two.
 const MOST_KEYS: usize = 16;
-/// Requests that wait for a key at once.
-const MAX_WAITERS: usize = 1024;
 
 /// Fetches a key when a token names it first, and keeps it fresh like any other set.
 ///

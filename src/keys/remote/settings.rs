@@ -298,36 +298,28 @@ impl RemoteKeys {
             (None, None) => Arc::new(HttpFetch::new()?),
         };
         self.url_rules.warn_of(location.url());
-        if endpoint == KeyEndpoint::PemOfKid {
-            let (base, url_rules, clock) = (location.url().to_owned(), self.url_rules, Arc::clone(clock));
-            let bounds = Bounds { cooldown: self.cooldown, stale: self.stale, lifetime: self.max_age };
-            return Ok(Arc::new(ByKid::new(PerKid {
-                of: Box::new(move |kid| super::source::Settings {
-                    location: KeyLocation::Pem { url: format!("{base}{kid}"), kid: kid.to_owned() },
-                    fetch: Arc::clone(&fetch),
-                    url_rules: url_rules.clone(),
-                    bounds: bounds.clone(),
-                    fetch_time: self.fetch_time,
-                    wait: self.wait,
-                    kept: None,
-                    clock: Arc::clone(&clock),
-                }),
-                cooldown: self.cooldown,
-                wait: self.wait,
-            })));
-        }
         let kept =
             self.store.map(|store| PersistedKeys::new(store, location.name().to_owned(), location.kind()));
-        Ok(Arc::new(Remote::new(super::source::Settings {
+        let (cooldown, wait, clock) = (self.cooldown, self.wait, Arc::clone(clock));
+        let bounds = Bounds { cooldown, stale: self.stale, lifetime: self.max_age };
+        let settings_of = move |location, kept| super::source::Settings {
             location,
-            fetch,
-            url_rules: self.url_rules,
-            bounds: Bounds { cooldown: self.cooldown, stale: self.stale, lifetime: self.max_age },
+            fetch: Arc::clone(&fetch),
+            url_rules: self.url_rules.clone(),
+            bounds: bounds.clone(),
             fetch_time: self.fetch_time,
-            wait: self.wait,
+            wait,
             kept,
-            clock: Arc::clone(clock),
-        })))
+            clock: Arc::clone(&clock),
+        };
+        if endpoint != KeyEndpoint::PemOfKid {
+            return Ok(Arc::new(Remote::new(settings_of(location, kept))));
+        }
+        let of = move |kid: &str| {
+            let url = format!("{}{kid}", location.url());
+            settings_of(KeyLocation::Pem { url, kid: kid.to_owned() }, None)
+        };
+        Ok(Arc::new(ByKid::new(PerKid { of: Box::new(of), cooldown, wait })))
     }
 }
 

@@ -7,5 +7,5 @@ mod interleavings;
 mod remote;
 mod shared;
 
-pub(super) use self::remote::Remote;
+pub(super) use self::remote::{MAX_WAITERS, Remote};
 pub(super) use self::shared::Settings;

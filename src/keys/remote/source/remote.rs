@@ -18,7 +18,8 @@ use crate::keys::source::Unavailable;
 use crate::keys::{Generation, KeySet, KeySource};
 use crate::runtime::NowOrLater;
 
-const MAX_WAITERS: usize = 1024;
+/// Requests that wait for keys at once.
+pub(in crate::keys::remote) const MAX_WAITERS: usize = 1024;
 
 /// Dropping it ends its task.
 pub(in crate::keys::remote) struct Remote(pub(super) Arc<Inner>);
