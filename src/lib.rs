@@ -285,13 +285,15 @@ pub use jose::{Algorithm, Audience, Claims, Limits};
 pub use keys::{Fetch, FetchError, HttpFetch, HttpFetchBuilder, KeyHealth, RemoteKeys};
 pub use keys::{Key, KeySet, Secret, SkippedKey};
 pub use layer::{
-    Auto, JwtAuth, JwtAuthLayer, Problem, RawToken, Refusal, Reject, RequestHead, ResponseFuture,
-    TokenSource, redacted_uri,
+    Auto, Decision, JwtAuth, JwtAuthLayer, Outcome, Problem, RawToken, Refusal, Reject, RequestHead,
+    ResponseFuture, TokenSource, redacted_uri,
 };
 #[cfg(feature = "cookie")]
 pub use layer::{Csrf, TokenCookie};
 #[cfg(feature = "issuer")]
 pub use refresh::{Grant, RefreshError, RefreshToken, RefreshTokens, RefreshTokensBuilder, Rotated};
+#[cfg(feature = "metrics")]
+pub use runtime::describe_metrics;
 pub use runtime::{Clock, NowOrLater, SystemClock, UnixTime};
 #[cfg(any(feature = "issuer", feature = "jwks"))]
 pub use served::DocumentBody;

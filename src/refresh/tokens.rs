@@ -10,7 +10,7 @@ use super::builder::RefreshTokensBuilder;
 use super::error::RefreshError;
 use super::rules::{Lifetimes, Verdict};
 use super::token::{Parts, RefreshToken, public_id};
-use crate::runtime::{Clock, UnixTime, trace};
+use crate::runtime::{Clock, UnixTime, metric, trace};
 use crate::store::{RefreshRecord, RefreshStore, Session, StoreError, millis};
 
 /// Refresh tokens (feature `issuer`): what keeps a user logged in while access tokens live for minutes.
@@ -205,6 +205,7 @@ impl RefreshTokens {
                 },
             },
         };
+        metric::counter!(metric::REFRESH_ROTATIONS);
         Ok(Rotated { token, session: record.session(), user })
     }
 
@@ -219,6 +220,7 @@ impl RefreshTokens {
             Verdict::Reused => {
                 let session = record.session();
                 trace::warn!(sid = session.sid(), "a refresh token was used again, so its session ends");
+                metric::counter!(metric::REFRESH_REUSED);
                 self.0.store.remove(vec![record.id().to_owned()]).await?;
                 Err(RefreshError::Reused(session))
             }

@@ -20,3 +20,11 @@ mod nothing {
 pub(crate) use nothing::info;
 #[cfg(not(feature = "tracing"))]
 pub(crate) use nothing::{debug, error, warn};
+
+/// Whether anybody listens to the events of decisions.
+pub(crate) fn debug_is_on() -> bool {
+    #[cfg(feature = "tracing")]
+    return tracing::enabled!(target: "tower_jwt_auth::layer::decision", tracing::Level::DEBUG);
+    #[cfg(not(feature = "tracing"))]
+    false
+}

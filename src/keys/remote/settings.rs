@@ -292,6 +292,8 @@ impl RemoteKeys {
         }
         problems.into_result()?;
         let location = self.location(endpoint);
+        // Tenants come and go, so they are measured together.
+        let measured_as: Arc<str> = if fetch.is_some() { "(tenant)".into() } else { location.name().into() };
         let fetch = match (self.fetch, fetch) {
             (Some(fetch), _) => fetch,
             (None, Some(fetch)) => Arc::clone(fetch),
@@ -304,6 +306,7 @@ impl RemoteKeys {
         let bounds = Bounds { cooldown, stale: self.stale, lifetime: self.max_age };
         let settings_of = move |location, kept| super::source::Settings {
             location,
+            measured_as: Arc::clone(&measured_as),
             fetch: Arc::clone(&fetch),
             url_rules: self.url_rules.clone(),
             bounds: bounds.clone(),

@@ -6,14 +6,15 @@ use super::super::sync::atomic::Ordering;
 use super::super::sync::{lock, timeout};
 use super::shared::{Fetched, Inner, Settings, millis};
 use crate::keys::KeySet;
-use crate::runtime::trace;
+use crate::runtime::{metric, trace};
 
 impl Inner {
     /// One attempt, from its beginning to what all are told of its end.
     pub(in crate::keys::remote) async fn attempt(&self) {
         let Settings { fetch_time, kept, clock, .. } = &self.settings;
         self.restore().await;
-        self.state().begin(self.now());
+        let began = self.now();
+        self.state().begin(began);
         let asked_at = clock.now();
         let fetched = match timeout(*fetch_time, self.load()).await {
             Ok(fetched) => fetched,
@@ -22,6 +23,12 @@ impl Inner {
         if fetched.is_ok() {
             *lock(&self.fetched_at) = Some(asked_at);
         }
+        let _outcome = if fetched.is_ok() { "ok" } else { "failed" };
+        metric::counter!(metric::KEY_FETCHES, "source" => self.label(), "outcome" => _outcome);
+        metric::histogram!(
+            metric::KEY_FETCH_DURATION, self.now().saturating_sub(began).as_secs_f64(),
+            "source" => self.label(), "outcome" => _outcome
+        );
         let (Some(kept), Ok(Fetched { keys, max_age, body })) = (kept, &fetched) else {
             return self.ended(fetched);
         };

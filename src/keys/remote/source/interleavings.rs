@@ -252,6 +252,7 @@ fn agrees(source: &Inner) {
 fn settings(provider: &Arc<Provider>) -> Settings {
     Settings {
         location: KeyLocation::JwkSet { url: "https://id.example.com/keys".to_owned() },
+        measured_as: "https://id.example.com/keys".into(),
         fetch: Arc::new(Asking(Arc::clone(provider))),
         url_rules: Default::default(),
         bounds: Bounds { cooldown: COOLDOWN, stale: Duration::from_secs(3600), lifetime: Bounds::LIFETIME },

@@ -80,6 +80,7 @@ impl KeySource for Remote {
             millis(inner.now()) < inner.quiet_until.load(Ordering::Relaxed) && self.generation() == seen;
         if quiet {
             inner.told_quiet.fetch_add(1, Ordering::Relaxed);
+            inner.measure_suppressed();
         }
         quiet
     }
@@ -145,10 +146,12 @@ impl Remote {
         let driven = inner.see_to_the_task();
         let waits = inner.waiters.fetch_add(1, Ordering::Relaxed);
         let waiter = Waiter(Arc::clone(inner));
+        inner.measure_waiting();
         if waits >= MAX_WAITERS {
             return NowOrLater::ready(Err(Unavailable)); // nobody looked, so nobody knows
         }
         if !driven || begins > now + patience {
+            inner.measure_suppressed();
             let state = inner.state();
             if empty || !attempts.borrow().1 {
                 return NowOrLater::ready(Err(Unavailable));
@@ -190,6 +193,7 @@ struct Waiter(Arc<Inner>);
 impl Drop for Waiter {
     fn drop(&mut self) {
         self.0.waiters.fetch_sub(1, Ordering::Relaxed);
+        self.0.measure_waiting();
     }
 }
 

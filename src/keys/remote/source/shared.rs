@@ -18,7 +18,7 @@ use crate::keys::remote::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Orde
 use crate::keys::remote::sync::{AbortHandle, Mutex, MutexGuard, Stopwatch, fill_random, lock};
 use crate::keys::remote::url_rules::UrlRules;
 use crate::keys::{Generation, KeySet};
-use crate::runtime::{Clock, UnixTime, trace};
+use crate::runtime::{Clock, UnixTime, metric, trace};
 
 const MAX_BODY_BYTES: usize = 256 * 1024;
 /// What discovery said is asked again after this, in case an old place goes on answering.
@@ -26,6 +26,8 @@ const DISCOVERED_FOR: Duration = Duration::from_secs(3600);
 
 pub(in crate::keys::remote) struct Settings {
     pub(in crate::keys::remote) location: KeyLocation,
+    /// What measurements call it: bounded by the configuration.
+    pub(in crate::keys::remote) measured_as: Arc<str>,
     pub(in crate::keys::remote) fetch: Arc<dyn Fetch>,
     pub(in crate::keys::remote) url_rules: UrlRules,
     pub(in crate::keys::remote) bounds: Bounds,
@@ -117,6 +119,7 @@ impl Inner {
                 self.state().failed(self.now(), retry_after, spread());
             }
         }
+        self.measure();
         // Locked, so that nobody is quieted by what was true before.
         let state = self.state();
         self.attempts.send_modify(|(count, last_was_good)| {
@@ -148,11 +151,49 @@ impl Inner {
         state.dropped();
         self.unusable_from.store(u64::MAX, Ordering::Relaxed);
         drop(state);
+        self.measure();
         trace::error!(
             url = self.settings.location.name(),
             "keys are too old to be trusted; tokens are refused with 503"
         );
         self.tell(change);
+    }
+
+    /// Measures what is at hand.
+    pub(super) fn measure(&self) {
+        if !metric::ON {
+            return;
+        }
+        let failures = self.state().failures();
+        metric::gauge!(metric::KEYS, self.snapshot.load().1.len() as f64, "source" => self.label());
+        metric::gauge!(metric::KEYS_FAILURES, f64::from(failures), "source" => self.label());
+        if let Some(at) = *lock(&self.fetched_at) {
+            metric::gauge!(
+                metric::KEYS_FETCHED_AT, at.since_epoch().as_secs_f64(),
+                "source" => self.label()
+            );
+        }
+    }
+
+    pub(super) fn measure_waiting(&self) {
+        metric::gauge!(
+            metric::KEYS_WAITING, self.waiters.load(Ordering::Relaxed) as f64,
+            "source" => self.label()
+        );
+    }
+
+    pub(super) fn measure_suppressed(&self) {
+        metric::counter!(metric::KEYS_SUPPRESSED, "source" => self.label());
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(super) fn label(&self) -> ::metrics::SharedString {
+        metric::label(Some(&self.settings.measured_as))
+    }
+
+    #[cfg(not(feature = "metrics"))]
+    pub(super) fn label(&self) {
+        metric::label(Some(&self.settings.measured_as));
     }
 
     pub(super) async fn load(&self) -> Result<Fetched, Failure> {
