@@ -15,6 +15,7 @@ mod completion;
 mod compose;
 mod config_problems;
 mod coverage;
+mod docs;
 mod examples;
 mod extensions;
 mod forward;
