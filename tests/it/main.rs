@@ -16,6 +16,7 @@ mod compose;
 mod config_problems;
 mod coverage;
 mod decisions;
+mod docs;
 mod examples;
 mod extensions;
 mod forward;
