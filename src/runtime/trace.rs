@@ -28,3 +28,11 @@ pub(crate) fn debug_is_on() -> bool {
     #[cfg(not(feature = "tracing"))]
     false
 }
+
+/// A future within a span that names what is fetched, so that a fetcher's own events and requests belong to it.
+#[cfg(feature = "jwks")]
+pub(crate) async fn in_fetch_span<F: Future>(_url: &str, fetch: F) -> F::Output {
+    #[cfg(feature = "tracing")]
+    let fetch = tracing::Instrument::instrument(fetch, tracing::info_span!("fetch_keys", url = _url));
+    fetch.await
+}
