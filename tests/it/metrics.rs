@@ -12,8 +12,8 @@ use metrics_util::{CompositeKey, MetricKind};
 use serde_json::json;
 use tower::ServiceExt;
 use tower_jwt_auth::{
-    Algorithm, Authority, Claims, JwtAuthLayer, MemoryRefreshStore, ProviderFault, RefreshTokens, Require,
-    TestIssuer, TestProvider, Verifier, describe_metrics,
+    Algorithm, Authority, Claims, Decision, JwtAuthLayer, MemoryRefreshStore, ProviderFault, RefreshTokens,
+    Require, TestIssuer, TestProvider, TokenCache, Verifier, describe_metrics,
 };
 
 const ISSUER: &str = "https://id.example.com";
@@ -134,6 +134,24 @@ fn decisions_are_counted_by_outcome_reason_authority_and_algorithm() {
 }
 
 #[test]
+fn hits_of_the_cache_are_counted() {
+    let issuer = TestIssuer::with_algorithm(ISSUER, Algorithm::ES256).audience("api");
+    let verifier = Verifier::<Claims>::builder().authority(issuer.authority()).cache(TokenCache::new());
+    let layer = JwtAuthLayer::new(verifier.build().unwrap()).metrics();
+    let app = Router::new().route("/", get(|| async {})).layer(layer);
+    let token = issuer.sign(json!({ "sub": "bob" }));
+    let all = measured(async {
+        for _ in 0..3 {
+            assert_eq!(status(&app, Some(&token)).await, 200);
+        }
+        status(&app, Some("garbage")).await;
+    });
+    for (cache, times) in [("miss", 1), ("hit", 2), ("none", 1)] {
+        assert_eq!(count(&all, "jwt_auth.decisions", &[("cache", cache)]), times, "{cache}");
+    }
+}
+
+#[test]
 fn an_outage_is_seen() {
     let all = measured(everything());
     let source = ("source", ISSUER);
@@ -169,6 +187,7 @@ fn no_client_makes_up_a_label() {
 fn a_layer_that_was_not_told_measures_nothing() {
     let issuer = TestIssuer::with_algorithm(ISSUER, Algorithm::HS256).audience("api");
     let layer = JwtAuthLayer::new(Verifier::<Claims>::new(issuer.authority()).unwrap());
+    let layer = layer.on_decision(|_: &Decision| {}); // it watches, and measures nothing all the same
     let app = Router::new().route("/", get(|| async {})).layer(Require::authenticated()).layer(layer);
     let token = issuer.sign(json!({ "sub": "bob" }));
     let all = measured(async { assert_eq!(status(&app, Some(&token)).await, 200) });
