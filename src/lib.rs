@@ -320,6 +320,16 @@ pub use verify::{
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// The tests compile the how-to pages.
 #[cfg(doctest)]
-#[doc = include_str!("../docs/cookbook.md")]
-struct Cookbook;
+macro_rules! how_to {
+    ($($page:ident)*) => {$(
+        #[doc = include_str!(concat!("../docs/how-to/", stringify!($page), ".md"))]
+        mod $page {}
+    )*};
+}
+
+#[cfg(doctest)]
+mod how_to {
+    how_to!(answers claims cookies grpc issuers issuing keys operating policies proxies rules sources start testing);
+}

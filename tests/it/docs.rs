@@ -1,4 +1,4 @@
-//! The reference pages of `docs` say what the code says.
+//! The reference pages of `docs` say what the code says, and the how-to pages are compiled and listed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,9 +9,12 @@ use tower_jwt_auth::Reason;
 /// The row under a reason's heading: status, challenge, gRPC status.
 type Row = [String; 3];
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
 fn page() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/reasons.md");
-    fs::read_to_string(path).unwrap()
+    fs::read_to_string(root().join("docs/reference/reasons.md")).unwrap()
 }
 
 /// The sections of the page by their headings, with the text up to the next heading of any level.
@@ -75,5 +78,44 @@ fn each_section_says_what_it_means_why_and_what_to_do() {
         for part in ["**It means:**", "**Usual causes**", "**What to do:**", "**`explain`**"] {
             assert_eq!(text.matches(part).count(), 1, "{part} in {heading}");
         }
+    }
+}
+
+/// The how-to pages by the names of their files, without the list of all tasks.
+fn how_to_pages() -> BTreeMap<String, String> {
+    let files = fs::read_dir(root().join("docs/how-to")).unwrap().map(|entry| entry.unwrap().path());
+    files
+        .filter(|path| path.file_name().unwrap() != "README.md")
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect()
+}
+
+/// The headings of the second level. Lines of code blocks are none.
+fn tasks(page: &str) -> impl Iterator<Item = &str> {
+    let text = page.split("```").step_by(2);
+    text.flat_map(str::lines).filter_map(|line| line.strip_prefix("## "))
+}
+
+#[test]
+fn each_how_to_page_is_compiled() {
+    let source = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let (_, list) = source.split_once("    how_to!(").unwrap();
+    let mut compiled: Vec<_> = list.split(')').next().unwrap().split_whitespace().collect();
+    compiled.sort_unstable();
+    let pages = how_to_pages();
+    assert_eq!(compiled, pages.keys().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_list_of_tasks_has_each_task_of_the_how_to_pages_in_order() {
+    let list = fs::read_to_string(root().join("docs/how-to/README.md")).unwrap();
+    for (name, page) in how_to_pages() {
+        let listed = list.lines().filter(|line| line.contains(&format!("]({name}.md#")));
+        let listed: Vec<_> =
+            listed.map(|line| line.split_once("](").unwrap().0.trim_start_matches("- [")).collect();
+        assert_eq!(listed, tasks(&page).collect::<Vec<_>>(), "{name}");
     }
 }
