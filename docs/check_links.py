@@ -6,12 +6,14 @@ Only local links are followed; nothing is fetched.
 
 import os
 import re
-import subprocess
 import sys
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+import repository
+
+ROOT = repository.ROOT
 CODE_BLOCK = re.compile(r"^ *(```|~~~).*?^ *\1\s*$", re.M | re.S)
 CODE = re.compile(r"`[^`\n]+`")
 LINK = re.compile(r"\]\(<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\)|^ {0,3}\[[^\]]+\]:\s*(\S+)|(?:src|href)=\"([^\"]+)\"", re.M)
@@ -102,9 +104,7 @@ class Check:
 
 def main(site=None):
     check = Check()
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
-    files = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
-    files = [path for path in files if os.path.exists(os.path.join(ROOT, path))]
+    files = [path for path in repository.files() if path.endswith(".md")]
     for path in files:
         check.links_of(os.path.join(ROOT, path), ROOT)
     pages = 0

@@ -9,10 +9,12 @@ import html
 import os
 import re
 import shutil
-import subprocess
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+import repository
+
+ROOT = repository.ROOT
 # An inline link or a picture, or a definition. A target without a scheme is a path.
 INLINE = re.compile(r"(\]\()([^)\s]+)(\))")
 DEFINITION = re.compile(r"^(\[[^\]]+\]:\s*)(\S+)($)", re.M)
@@ -73,10 +75,8 @@ def relink(text, chapter, chapters, source):
 
 
 def list_folder(folder, source):
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", folder]
-    files = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
     items = []
-    for path in sorted(files):
+    for path in repository.files(folder):
         # mdbook does not copy Markdown that is no chapter.
         shown = path + ".txt" if path.endswith(".md") else path
         copy(path, source, shown)
