@@ -37,7 +37,8 @@ const SEEN: usize = 8;
 struct SeenHeader {
     encoded: Box<[u8]>,
     positions: Positions,
-    /// A hash of its `kid`, for those who watch.
+    /// Its `alg`, and a hash of its `kid`, for those who watch.
+    algorithm: Algorithm,
     key_hash: Option<Arc<str>>,
 }
 
@@ -90,11 +91,6 @@ impl<'s> Candidates<'s> {
     /// Of the set that they are in.
     pub(crate) fn generation(&self) -> Generation {
         self.set.generation
-    }
-
-    /// The algorithm of the keys, which is the same for all of them.
-    pub(crate) fn algorithm(&self) -> Option<Algorithm> {
-        self.set.keys.get(*self.positions.first()?).map(|entry| entry.algorithm)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'s PreparedKey> {
@@ -170,18 +166,31 @@ impl PreparedSet {
         Some(Candidates { set: self, positions: header.positions.clone() })
     }
 
-    /// The hash of the `kid` in a header that is recalled.
-    pub(crate) fn key_hash_of(&self, encoded_header: &[u8]) -> Option<Arc<str>> {
+    /// What a header that is recalled says: its `alg`, and a hash of its `kid`.
+    pub(crate) fn recalled(&self, encoded_header: &[u8]) -> Option<(Algorithm, Option<Arc<str>>)> {
         let mut seen = self.seen.iter().map_while(OnceLock::get);
-        seen.find(|header| *header.encoded == *encoded_header)?.key_hash.clone()
+        let header = seen.find(|header| *header.encoded == *encoded_header)?;
+        Some((header.algorithm, header.key_hash.clone()))
+    }
+
+    /// A hash of this `kid`, if a key of the set has it.
+    pub(crate) fn key_hash(&self, kid: Option<&str>) -> Option<Arc<str>> {
+        kid.filter(|kid| self.by_kid.contains_key(*kid)).and_then(short_hash)
     }
 
     /// Keeps a header under which a signature was good: what a caller without a key sends must not take up room.
-    pub(crate) fn remember(&self, encoded_header: &[u8], kid: Option<&str>, candidates: &Candidates<'_>) {
+    pub(crate) fn remember(
+        &self,
+        encoded_header: &[u8],
+        algorithm: Algorithm,
+        kid: Option<&str>,
+        candidates: &Candidates<'_>,
+    ) {
         let header = || SeenHeader {
             encoded: encoded_header.into(),
             positions: candidates.positions.clone(),
-            key_hash: kid.and_then(short_hash),
+            algorithm,
+            key_hash: self.key_hash(kid),
         };
         if let Some(free) = self.seen.iter().find(|slot| slot.get().is_none()) {
             // Another thread may have been first; then this one is kept another time.
@@ -280,7 +289,7 @@ mod tests {
         let set = set();
         let candidates = set.candidates(Some("k"), Algorithm::HS256, 1, None).unwrap();
         assert!(set.recall(b"eyJ").is_none());
-        set.remember(b"eyJ", Some("k"), &candidates);
+        set.remember(b"eyJ", Algorithm::HS256, Some("k"), &candidates);
         assert_eq!(set.recall(b"eyJ").unwrap().iter().count(), 1);
         for other in [&b"eyj"[..], b"eyJh", b"ey", b""] {
             assert!(set.recall(other).is_none());
@@ -293,7 +302,7 @@ mod tests {
         let set = set();
         let candidates = set.candidates(Some("k"), Algorithm::HS256, 1, None).unwrap();
         let headers: Vec<[u8; 1]> = (0..20).map(|number| [number]).collect();
-        headers.iter().for_each(|header| set.remember(header, None, &candidates));
+        headers.iter().for_each(|header| set.remember(header, Algorithm::HS256, None, &candidates));
         let kept = headers.iter().filter(|header| set.recall(&header[..]).is_some()).count();
         assert_eq!(kept, SEEN);
     }

@@ -13,7 +13,7 @@ use crate::verify::TrailNotes;
 /// [`JwtAuthLayer::on_decision`](crate::JwtAuthLayer::on_decision).
 ///
 /// It holds no token, no claim's value and no `kid`, and nothing that a client can make up, so it may go to any log.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Decision {
     pub(super) outcome: Outcome,
     pub(super) refusal: Option<AuthError>,
@@ -28,23 +28,27 @@ pub struct Decision {
 pub enum Outcome {
     /// It passed, with a verified token.
     Accepted,
-    /// It passed without a token, or with an expired one, where the layer allows that.
+    /// It passed without a token, or with an expired one, where the layer allows that. With an expired one the record has a
+    /// [`source`](Decision::source).
     Anonymous,
     /// It was answered by a refusal.
     Refused,
+    /// It went away while it waited for keys or a check: the client hung up, or a time limit outside of the layer was over.
+    Abandoned,
     /// It would have been refused, but the layer only reports: see
     /// [`JwtAuthLayer::insecure_report_only`](crate::JwtAuthLayer::insecure_report_only).
     Reported,
 }
 
 impl Outcome {
-    /// A stable code: `accepted`, `anonymous`, `refused` or `reported`.
+    /// A stable code: `accepted`, `anonymous`, `refused`, `abandoned` or `reported`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
             Self::Anonymous => "anonymous",
             Self::Refused => "refused",
+            Self::Abandoned => "abandoned",
             Self::Reported => "reported",
         }
     }
@@ -88,7 +92,8 @@ impl Decision {
     }
 
     /// The issuer of the authority that judged the token, as it is configured: `(any)` for one that takes any, and `(tenant)`
-    /// for all those that [`Tenants`](crate::Tenants) found. `None` if no authority was chosen.
+    /// for all those that [`Tenants`](crate::Tenants) found. A preset for many tenants has its template. `None` if no authority was
+    /// chosen.
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
         self.notes.authority.as_deref()
@@ -100,7 +105,7 @@ impl Decision {
         self.notes.algorithm
     }
 
-    /// The first 64 bits of the SHA-256 of the token's `kid`, in hexadecimal.
+    /// The first 64 bits of the SHA-256 of the token's `kid`, in hexadecimal. `None` if no key of the authority has it.
     #[must_use]
     pub fn key_hash(&self) -> Option<&str> {
         self.notes.key_hash.as_deref()
@@ -144,7 +149,7 @@ impl Decision {
     #[allow(clippy::match_same_arms)] // without tracing all of them do nothing
     pub(super) fn tell(&self) {
         match self.outcome {
-            Outcome::Refused => {}
+            Outcome::Refused | Outcome::Abandoned => {}
             Outcome::Reported => trace::warn!(
                 reason = self.reason().map(Reason::as_str),
                 claim = self.claim(),
@@ -161,6 +166,24 @@ impl Decision {
                 "request accepted"
             ),
         }
+    }
+}
+
+// By hand: the source of an error may be a user's, with anything in it.
+impl fmt::Debug for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decision")
+            .field("outcome", &self.outcome)
+            .field("reason", &self.reason())
+            .field("claim", &self.claim())
+            .field("signature_verified", &self.signature_verified())
+            .field("source", &self.source)
+            .field("authority", &self.authority())
+            .field("algorithm", &self.algorithm())
+            .field("key_hash", &self.key_hash())
+            .field("was_cached", &self.was_cached())
+            .field("duration", &self.duration)
+            .finish()
     }
 }
 

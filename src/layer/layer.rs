@@ -244,12 +244,15 @@ impl<C, R> JwtAuthLayer<C, R> {
         self
     }
 
-    /// Refuses nothing: a request that would be refused passes as anonymous, and is reported by a warning in the log, by
-    /// [`JwtAuthLayer::on_decision`] and in the metrics. A [`Require`](crate::Require) inside the layer does the same.
+    /// Refuses nothing by itself: a request that would be refused passes as anonymous, and is reported by a warning in the log, by
+    /// [`JwtAuthLayer::on_decision`] and in the metrics. A [`Require`](crate::Require) inside the layer lets everybody pass as well,
+    /// and reports by a warning and in the metrics.
     ///
     /// **It protects nothing.** It is for the days in which a service that was open gets its layer, to see who would be locked
-    /// out. A handler that takes [`Jwt`](crate::Jwt) still answers 401 to the anonymous, so take `Option<Jwt>` meanwhile. A good
-    /// token is put into the request as ever; of a refused one nothing is.
+    /// out. A good token is put into the request as ever; of a refused one nothing is. What asks for a token still refuses the
+    /// anonymous: [`Jwt`](crate::Jwt), [`Principal`](crate::Principal), [`Allowed`](crate::Allowed) and
+    /// [`RawToken`](crate::RawToken) in a handler, so take `Option<Jwt>` meanwhile. [`JwtAuthLayer::remove_credential`] and
+    /// [`JwtAuthLayer::claim_header`] do what they always do, and a request still waits for keys and checks.
     pub fn insecure_report_only(mut self) -> Self {
         trace::warn!("a JwtAuthLayer only reports what it would refuse: it protects nothing");
         self.settings_mut().report_only = true;

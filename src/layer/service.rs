@@ -123,14 +123,14 @@ fn settle(
 ) -> Result<Pass, Refused> {
     match watch {
         None => verdict,
-        Some(watch) => watched(verdict, settings, &watch),
+        Some(mut watch) => watched(verdict, settings, &mut watch),
     }
 }
 
 /// Tells those who watch, and lets a refused request pass if the layer only reports: then there always is a watch.
 #[inline(never)]
-fn watched(verdict: Result<Pass, Refused>, settings: &Settings, watch: &Watch) -> Result<Pass, Refused> {
-    watch.ended(&verdict, settings);
+fn watched(verdict: Result<Pass, Refused>, settings: &Settings, watch: &mut Watch) -> Result<Pass, Refused> {
+    watch.ended(&verdict);
     match verdict {
         Err(_) if settings.report_only => Ok(Pass::anonymous(settings, None)),
         verdict => verdict,

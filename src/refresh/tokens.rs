@@ -205,7 +205,6 @@ impl RefreshTokens {
                 },
             },
         };
-        metric::counter!(metric::REFRESH_ROTATIONS);
         Ok(Rotated { token, session: record.session(), user })
     }
 
@@ -220,8 +219,8 @@ impl RefreshTokens {
             Verdict::Reused => {
                 let session = record.session();
                 trace::warn!(sid = session.sid(), "a refresh token was used again, so its session ends");
-                metric::counter!(metric::REFRESH_REUSED);
                 self.0.store.remove(vec![record.id().to_owned()]).await?;
+                metric::counter!(metric::REFRESH_REUSED);
                 Err(RefreshError::Reused(session))
             }
         }
@@ -237,6 +236,9 @@ impl RefreshTokens {
         // The time is read anew: loading the user may have taken a good part of the grace.
         let new = record.rotated(current, &successor, &self.0.lifetimes, self.now())?;
         let swapped = self.0.store.compare_and_swap(record.revision(), new.clone()).await?;
+        if swapped {
+            metric::counter!(metric::REFRESH_ROTATIONS);
+        }
         Ok(swapped.then(|| (new, successor.token())))
     }
 

@@ -36,10 +36,10 @@ names! {
     KEY_FETCHES "jwt_auth.keys.fetches" counter Count "Attempts to fetch keys"
     KEY_FETCH_DURATION "jwt_auth.keys.fetch.duration" histogram Seconds "How long an attempt to fetch keys took"
     KEYS "jwt_auth.keys.count" gauge Count "Keys at hand"
-    KEYS_FETCHED_AT "jwt_auth.keys.fetched_at" gauge Seconds "When the keys at hand were fetched, in seconds since 1970"
-    KEYS_FAILURES "jwt_auth.keys.failures" gauge Count "Attempts that failed since the last good one: keys at hand are stale if it is not 0"
+    KEYS_FETCHED_AT "jwt_auth.keys.fetched_at" gauge Seconds "When keys were fetched last, in seconds since 1970"
+    KEYS_FAILURES "jwt_auth.keys.failures" gauge Count "Attempts that failed since the last good one"
     KEYS_SUPPRESSED "jwt_auth.keys.suppressed" counter Count "Unknown key ids for which nothing was fetched, to spare the provider"
-    KEYS_WAITING "jwt_auth.keys.waiting" gauge Count "Requests that wait for keys"
+    KEYS_WAITING "jwt_auth.keys.waiting" gauge Count "Requests and warm-ups that wait for keys"
     REFRESH_ROTATIONS "jwt_auth.refresh.rotations" counter Count "Refresh tokens that were exchanged"
     REFRESH_REUSED "jwt_auth.refresh.reused" counter Count "Refresh tokens that were used again, so that their session ended"
 }
@@ -68,12 +68,17 @@ mod to_the_facade {
             ::metrics::gauge!($name $(, $label => $value)*).set($number)
         };
     }
+    macro_rules! gauge_by {
+        ($name:expr, $number:expr $(, $label:literal => $value:expr)* $(,)?) => {
+            ::metrics::gauge!($name $(, $label => $value)*).increment($number)
+        };
+    }
     macro_rules! histogram {
         ($name:expr, $number:expr $(, $label:literal => $value:expr)* $(,)?) => {
             ::metrics::histogram!($name $(, $label => $value)*).record($number)
         };
     }
-    pub(crate) use {counter, gauge, histogram};
+    pub(crate) use {counter, gauge, gauge_by, histogram};
 }
 #[cfg(feature = "metrics")]
 pub(crate) use to_the_facade::*;
@@ -95,7 +100,7 @@ mod to_nobody {
             }
         };
     }
-    pub(crate) use {counter, gauge, gauge as histogram};
+    pub(crate) use {counter, gauge, gauge as gauge_by, gauge as histogram};
 }
 #[cfg(not(feature = "metrics"))]
 pub(crate) use to_nobody::*;

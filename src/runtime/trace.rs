@@ -29,10 +29,10 @@ pub(crate) fn debug_is_on() -> bool {
     false
 }
 
-/// A future within a span that names what is fetched, so that a fetcher's own events and requests belong to it.
+/// A future within a span that names the source, so that a fetcher's own events and requests belong to it.
 #[cfg(feature = "jwks")]
-pub(crate) async fn in_fetch_span<F: Future>(_url: &str, fetch: F) -> F::Output {
+pub(crate) async fn in_fetch_span<F: Future>(_source: &str, fetch: F) -> F::Output {
     #[cfg(feature = "tracing")]
-    let fetch = tracing::Instrument::instrument(fetch, tracing::info_span!("fetch_keys", url = _url));
+    let fetch = tracing::Instrument::instrument(fetch, tracing::info_span!("fetch_keys", source = _source));
     fetch.await
 }

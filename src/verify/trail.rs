@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::authorities::SelectedAuthority;
-use crate::crypto::short_hash;
 use crate::jose::Algorithm;
 
 /// Notes of one verification. They are shared, because a verdict may come later.
@@ -17,7 +16,7 @@ pub(crate) struct TrailNotes {
     pub(crate) authority: Option<Arc<str>>,
     /// The header's `alg`, of the closed list.
     pub(crate) algorithm: Option<Algorithm>,
-    /// A hash of the header's `kid`.
+    /// A hash of the header's `kid`, if a key has it: what a client invents is not noted.
     pub(crate) key_hash: Option<Arc<str>>,
     /// Whether the token was in the cache of verified tokens; `None` if that was not asked.
     pub(crate) was_cached: Option<bool>,
@@ -43,13 +42,11 @@ impl Trail {
         self.change(|notes| notes.authority = Some(name));
     }
 
-    pub(super) fn header(&self, algorithm: Option<Algorithm>, kid: Option<&str>) {
-        let key_hash = kid.and_then(short_hash);
-        self.change(|notes| (notes.algorithm, notes.key_hash) = (algorithm, key_hash));
+    pub(super) fn algorithm(&self, algorithm: Option<Algorithm>) {
+        self.change(|notes| notes.algorithm = algorithm);
     }
 
-    /// The same of a header that was seen before.
-    pub(super) fn recalled(&self, algorithm: Option<Algorithm>, key_hash: Option<Arc<str>>) {
-        self.change(|notes| (notes.algorithm, notes.key_hash) = (algorithm, key_hash));
+    pub(super) fn key_hash(&self, key_hash: Option<Arc<str>>) {
+        self.change(|notes| notes.key_hash = key_hash);
     }
 }

@@ -245,6 +245,9 @@ impl<C: ClaimsType> Verifier<C> {
     fn with_keys_at_hand(&self, token: &[u8], trail: Option<&Trail>) -> Result<Progress<'_, C>, AuthError> {
         let limits = &self.core.limits;
         let only = self.core.authorities.only();
+        if let (Some(trail), Some(only)) = (trail, only) {
+            trail.authority(&SelectedAuthority::Configured(only));
+        }
         let padding = only.map_or(Padding::Refused, |only| only.policy.padding());
         let compact = Compact::split(token, limits, padding)?;
         let only = only.filter(|only| !only.policy.issuer.shares_keys());
@@ -255,9 +258,11 @@ impl<C: ClaimsType> Verifier<C> {
             let keys = only.keys.load();
             if let Some(candidates) = keys.recall(compact.header) {
                 let authority = SelectedAuthority::Configured(only);
-                if let Some(trail) = trail {
-                    trail.authority(&authority);
-                    trail.recalled(candidates.algorithm(), keys.key_hash_of(compact.header));
+                if let Some(trail) = trail
+                    && let Some((algorithm, key_hash)) = keys.recalled(compact.header)
+                {
+                    trail.algorithm(Some(algorithm));
+                    trail.key_hash(key_hash);
                 }
                 return self.with_candidates(
                     &compact,
@@ -275,7 +280,7 @@ impl<C: ClaimsType> Verifier<C> {
         let header_json = decode(compact.header, &mut scratch)?;
         let header = Header::read(header_json, limits)?;
         if let Some(trail) = trail {
-            trail.header(header.alg, header.kid.as_deref());
+            trail.algorithm(header.alg);
         }
         let algorithm = header.alg.ok_or(Reason::AlgorithmNotAllowed)?;
         let mut payload = LazyPayload::default();
@@ -310,13 +315,16 @@ impl<C: ClaimsType> Verifier<C> {
             }
             Err(NoKey::Ambiguous) => return Err(Reason::UnknownKey.into()),
         };
+        if let Some(trail) = trail {
+            trail.key_hash(keys.key_hash(header.kid.as_deref()));
+        }
         let progress = self.with_candidates(&compact, &candidates, authority, &mut payload, trail)?;
         // After the signature: nothing of the header but its own members has been read so far.
         if jose::has_private_name(header_json) {
             return Err(AuthError::from(Reason::MalformedToken).after_signature());
         }
         if recalled.is_some() {
-            keys.remember(compact.header, header.kid.as_deref(), &candidates);
+            keys.remember(compact.header, algorithm, header.kid.as_deref(), &candidates);
         }
         Ok(progress)
     }

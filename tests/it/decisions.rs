@@ -176,6 +176,60 @@ async fn each_reason_leaves_a_record() {
     assert_eq!(seen.len() + 2, 22, "a reason is new: add its row");
 }
 
+/// An error of a user's check, which a `Debug` would show.
+#[tokio::test]
+async fn a_record_does_not_show_the_errors_of_a_check() {
+    let (issuer, told) = (issuer(), Told::default());
+    let authority = issuer.authority().check(|_: &Principal| {
+        Err(AuthError::new(Reason::Revoked).with_source("asked https://deny.example.com/?token=secret"))
+    });
+    let layer = told.by(JwtAuthLayer::new(Verifier::<Claims>::new(authority).unwrap()));
+    send(&layer, with(&issuer.sign(json!({})))).await;
+    let decision = told.one();
+    assert_eq!(decision.reason(), Some(Reason::Revoked));
+    assert!(!format!("{decision:?}").contains("secret"), "{decision:?}");
+}
+
+#[tokio::test]
+async fn a_kid_that_no_key_has_is_not_noted() {
+    let (issuer, told) = (issuer(), Told::default());
+    let layer = told.by(JwtAuthLayer::new(Verifier::<Claims>::new(issuer.authority()).unwrap()));
+    send(&layer, with(&issuer.sign_with(json!({ "kid": "made up" }), json!({})))).await;
+    assert_eq!(told.one().key_hash(), None);
+    send(&layer, with(&issuer.sign(json!({ "aud": "other" })))).await;
+    assert_eq!(told.one().key_hash().map(str::len), Some(16));
+}
+
+/// The name in the header counts, whether the header is read or recalled.
+#[tokio::test]
+async fn the_algorithm_stays_the_same_when_a_header_is_recalled() {
+    let issuer = TestIssuer::with_algorithm(ISSUER, Algorithm::EdDSA).audience("api");
+    let told = Told::default();
+    let layer = told.by(JwtAuthLayer::new(Verifier::<Claims>::new(issuer.authority()).unwrap()));
+    for alg in [Algorithm::EdDSA, Algorithm::Ed25519] {
+        let token = issuer.sign_with(json!({ "alg": alg.as_str() }), json!({ "sub": "bob" }));
+        for _ in 0..2 {
+            assert_eq!(send(&layer, with(&token)).await.status(), 200);
+            assert_eq!(told.one().algorithm(), Some(alg));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_goes_away_while_it_waits_is_told_as_abandoned() {
+    let (provider, told) = (TestProvider::in_memory(ISSUER), Told::default());
+    provider.fails_with(ProviderFault::Stall);
+    let authority = Authority::oidc(provider.oidc_keys()).audience("api");
+    let layer = told.by(JwtAuthLayer::new(Verifier::<Claims>::new(authority).unwrap()));
+    let token = provider.sign(json!({ "aud": "api", "exp": 4_000_000_000_u64 }));
+    let patience = Duration::from_millis(100);
+    tokio::time::timeout(patience, send(&layer, with(&token))).await.unwrap_err();
+    let decision = told.one();
+    assert_eq!((decision.outcome(), decision.reason()), (Outcome::Abandoned, None));
+    assert_eq!(decision.authority(), Some(ISSUER));
+    assert!(decision.duration() >= patience);
+}
+
 #[tokio::test]
 async fn a_check_of_the_request_refuses_and_lets_nobody_in() {
     let (issuer, told) = (issuer(), Told::default());
@@ -221,6 +275,35 @@ async fn a_layer_that_only_reports_refuses_nothing_and_believes_nothing() {
     let response = send(&layer, with(&issuer.sign(json!({ "sub": "bob" })))).await;
     assert_eq!(text(response).await, "bob");
     assert_eq!(told.one().outcome(), Outcome::Accepted);
+}
+
+/// What the layer does to a request besides judging it stays: no forged header goes in with a request that is let off.
+#[tokio::test]
+async fn a_layer_that_only_reports_removes_forged_headers_and_the_credential() {
+    let issuer = issuer();
+    let verifier = Verifier::<Claims>::new(issuer.authority()).unwrap();
+    let layer = JwtAuthLayer::new(verifier).claim_header("x-user", "sub").unwrap();
+    let layer = layer.remove_credential().insecure_report_only();
+    let seen = |headers: http::HeaderMap| async move {
+        format!("{:?} {:?}", headers.get("x-user"), headers.get("authorization"))
+    };
+    let app = Router::new().route("/", get(seen)).layer(layer);
+    let mut forged = with("garbage");
+    forged.headers_mut().insert("x-user", "admin".parse().unwrap());
+    assert_eq!(text(app.oneshot(forged).await.unwrap()).await, "None None");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_that_only_reports_lets_off_what_waited_for_keys() {
+    let (provider, told) = (TestProvider::in_memory(ISSUER), Told::default());
+    provider.fails_with(ProviderFault::Stall);
+    let authority = Authority::oidc(provider.oidc_keys()).audience("api");
+    let layer =
+        told.by(JwtAuthLayer::new(Verifier::<Claims>::new(authority).unwrap())).insecure_report_only();
+    let token = provider.sign(json!({ "aud": "api", "exp": 4_000_000_000_u64, "sub": "bob" }));
+    assert_eq!(text(send(&layer, with(&token)).await).await, "nobody");
+    let decision = told.one();
+    assert_eq!((decision.outcome(), decision.reason()), (Outcome::Reported, Some(Reason::KeysUnavailable)));
 }
 
 #[tokio::test]

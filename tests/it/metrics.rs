@@ -13,24 +13,24 @@ use serde_json::json;
 use tower::ServiceExt;
 use tower_jwt_auth::{
     Algorithm, Authority, Claims, Decision, JwtAuthLayer, MemoryRefreshStore, ProviderFault, RefreshTokens,
-    Require, TestIssuer, TestProvider, TokenCache, Verifier, describe_metrics,
+    RemoteKeys, Require, Tenants, TestIssuer, TestProvider, TokenCache, Verifier, describe_metrics,
 };
 
 const ISSUER: &str = "https://id.example.com";
 const FAR: u64 = 4_000_000_000;
 
-/// Runs the future on a runtime of its own, and measures it.
-fn measured<F: Future<Output = ()>>(future: F) -> Vec<(CompositeKey, DebugValue)> {
+/// Runs the future on a runtime of its own, and measures it. What it yields lives until then.
+pub(crate) fn measured<T>(future: impl Future<Output = T>) -> Vec<(CompositeKey, DebugValue)> {
     let recorder = DebuggingRecorder::new();
     let snapshotter: Snapshotter = recorder.snapshotter();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
-    metrics::with_local_recorder(&recorder, || runtime.unwrap().block_on(future));
+    let _alive = metrics::with_local_recorder(&recorder, || runtime.unwrap().block_on(future));
     let all = snapshotter.snapshot().into_vec();
     all.into_iter().map(|(key, _, _, value)| (key, value)).collect()
 }
 
 /// The sum of the counters of this name whose labels hold all of these.
-fn count(all: &[(CompositeKey, DebugValue)], name: &str, labels: &[(&str, &str)]) -> u64 {
+pub(crate) fn count(all: &[(CompositeKey, DebugValue)], name: &str, labels: &[(&str, &str)]) -> u64 {
     let fits = |key: &CompositeKey| {
         let has = |(name, value): &(&str, &str)| {
             key.key().labels().any(|label| label.key() == *name && label.value() == *value)
@@ -41,7 +41,7 @@ fn count(all: &[(CompositeKey, DebugValue)], name: &str, labels: &[(&str, &str)]
     counted.map(|(_, value)| if let DebugValue::Counter(count) = value { *count } else { 0 }).sum()
 }
 
-fn gauge(all: &[(CompositeKey, DebugValue)], name: &str) -> Option<f64> {
+pub(crate) fn gauge(all: &[(CompositeKey, DebugValue)], name: &str) -> Option<f64> {
     all.iter().find_map(|(key, value)| match value {
         DebugValue::Gauge(value) if key.key().name() == name => Some(value.into_inner()),
         _ => None,
@@ -62,7 +62,7 @@ fn app(authority: Authority) -> Router {
 }
 
 /// Every kind of measurement once: a good token, bad ones, an outage, refresh tokens.
-async fn everything() {
+async fn everything() -> Router {
     describe_metrics();
     let provider = TestProvider::in_memory(ISSUER);
     let app = app(Authority::oidc(provider.oidc_keys()).audience("api").roles_at("/roles"));
@@ -87,7 +87,9 @@ async fn everything() {
     let second = refresh.rotate(&first.token, user).await.unwrap();
     let third = refresh.rotate(&second.token, user).await.unwrap();
     refresh.rotate(&third.token, user).await.unwrap();
+    refresh.rotate(&third.token, user).await.unwrap(); // sent again, within the grace
     refresh.rotate(&first.token, user).await.unwrap_err();
+    app
 }
 
 #[test]
@@ -160,6 +162,53 @@ fn an_outage_is_seen() {
     assert!(count(&all, "jwt_auth.keys.suppressed", &[source]) >= 1);
     assert!(gauge(&all, "jwt_auth.keys.failures") >= Some(1.0));
     assert_eq!(gauge(&all, "jwt_auth.keys.waiting"), Some(0.0));
+}
+
+/// It may be a secret: the URL of a store that signs its links, say.
+#[test]
+fn the_query_of_a_url_is_no_label() {
+    let provider = TestProvider::in_memory(ISSUER);
+    let url = format!("{}?signature=secret", provider.jwks_url());
+    let keys = RemoteKeys::new(url).fetch(provider.clone());
+    let app = app(Authority::jwks(keys).issuer(ISSUER).audience("api").roles_at("/roles"));
+    let all = measured(async {
+        status(&app, Some(&provider.sign(json!({ "aud": "api", "exp": FAR })))).await;
+    });
+    assert!(count(&all, "jwt_auth.keys.fetches", &[("source", &provider.jwks_url())]) >= 1, "{all:?}");
+    assert!(!format!("{all:?}").contains("secret"));
+}
+
+/// Several sources with one name must not overwrite each other.
+#[test]
+fn tenants_have_no_gauges_of_their_keys() {
+    let provider = TestProvider::in_memory(ISSUER);
+    let of = provider.clone();
+    let tenants = Tenants::new(move |issuer: &str| {
+        (issuer == ISSUER).then(|| Authority::oidc(of.oidc_keys()).audience("api"))
+    });
+    let verifier = Verifier::<Claims>::builder().tenants(tenants).build().unwrap();
+    let app = Router::new().route("/", get(|| async {})).layer(JwtAuthLayer::new(verifier).metrics());
+    let token = provider.sign(json!({ "aud": "api", "exp": FAR }));
+    let all = measured(async { assert_eq!(status(&app, Some(&token)).await, 200) });
+    assert_eq!(count(&all, "jwt_auth.keys.fetches", &[("source", "(tenant)")]), 1);
+    assert_eq!(count(&all, "jwt_auth.decisions", &[("authority", "(tenant)"), ("outcome", "accepted")]), 1);
+    for name in ["jwt_auth.keys.count", "jwt_auth.keys.failures", "jwt_auth.keys.fetched_at"] {
+        assert_eq!(gauge(&all, name), None);
+    }
+}
+
+#[test]
+fn a_source_that_is_gone_has_no_keys_and_no_failures() {
+    let provider = TestProvider::in_memory(ISSUER);
+    let token = provider.sign(json!({ "aud": "api", "exp": FAR }));
+    for (keeps, keys) in [(true, 1.0), (false, 0.0)] {
+        let app = app(Authority::oidc(provider.oidc_keys()).audience("api").roles_at("/roles"));
+        let all = measured(async {
+            assert_eq!(status(&app, Some(&token)).await, 200);
+            keeps.then_some(app)
+        });
+        assert_eq!(gauge(&all, "jwt_auth.keys.count"), Some(keys));
+    }
 }
 
 #[test]

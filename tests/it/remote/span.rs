@@ -20,12 +20,12 @@ impl Fetch for Chatty {
 }
 
 #[tokio::test]
-async fn what_a_fetcher_logs_is_in_a_span_that_names_the_url() {
+async fn what_a_fetcher_logs_is_in_a_span_that_names_the_source() {
     let provider = TestProvider::in_memory("https://id.example.com");
     let keys = RemoteKeys::new("https://id.example.com").fetch(Chatty(provider.clone()));
     let verifier = Verifier::<Claims>::new(Authority::oidc(keys).audience("api")).unwrap();
     let token = provider.sign(json!({ "aud": "api", "exp": 4_000_000_000_u64 }));
     let log = logged(LevelFilter::INFO, async { drop(verifier.verify(&token).await.unwrap()) }).await;
     let asked = log.lines().find(|line| line.contains("asked")).unwrap_or_else(|| panic!("{log}"));
-    assert!(asked.contains(r#"fetch_keys{url="https://id.example.com"}"#), "{asked}");
+    assert!(asked.contains(r#"fetch_keys{source="https://id.example.com"}"#), "{asked}");
 }

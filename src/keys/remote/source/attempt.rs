@@ -6,7 +6,7 @@ use super::super::sync::atomic::Ordering;
 use super::super::sync::{lock, timeout};
 use super::shared::{Fetched, Inner, Settings, millis};
 use crate::keys::KeySet;
-use crate::runtime::{metric, trace};
+use crate::runtime::trace;
 
 impl Inner {
     /// One attempt, from its beginning to what all are told of its end.
@@ -23,12 +23,7 @@ impl Inner {
         if fetched.is_ok() {
             *lock(&self.fetched_at) = Some(asked_at);
         }
-        let _outcome = if fetched.is_ok() { "ok" } else { "failed" };
-        metric::counter!(metric::KEY_FETCHES, "source" => self.label(), "outcome" => _outcome);
-        metric::histogram!(
-            metric::KEY_FETCH_DURATION, self.now().saturating_sub(began).as_secs_f64(),
-            "source" => self.label(), "outcome" => _outcome
-        );
+        self.measure_fetch(fetched.is_ok(), self.now().saturating_sub(began));
         let (Some(kept), Ok(Fetched { keys, max_age, body })) = (kept, &fetched) else {
             return self.ended(fetched);
         };
@@ -68,6 +63,7 @@ impl Inner {
         self.unusable_from.store(state.unusable_from().map_or(u64::MAX, millis), Ordering::Relaxed);
         drop(state);
         trace::info!(url = self.settings.location.name(), age = ?age, "keys of an earlier process were restored");
+        self.measure();
         self.tell(change);
         self.attempts.send_modify(|_| ());
     }

@@ -46,8 +46,7 @@ async fn drive(driven: Driven) {
         let step = source.state().step(now);
         match step {
             Step::Fetch => {
-                let url = source.settings.location.name();
-                trace::in_fetch_span(url, source.attempt()).await;
+                trace::in_fetch_span(source.measured_name(), source.attempt()).await;
             }
             Step::Drop => source.drop_old_keys(),
             Step::Sleep(until) => {

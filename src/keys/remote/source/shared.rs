@@ -12,13 +12,14 @@ use crate::keys::remote::document::{
 };
 use crate::keys::remote::endpoint::KeyLocation;
 use crate::keys::remote::fetch::Fetch;
+use crate::keys::remote::measured_as::MeasuredAs;
 use crate::keys::remote::persisted::PersistedKeys;
 use crate::keys::remote::state::{Bounds, Instant, State};
 use crate::keys::remote::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::keys::remote::sync::{AbortHandle, Mutex, MutexGuard, Stopwatch, fill_random, lock};
 use crate::keys::remote::url_rules::UrlRules;
 use crate::keys::{Generation, KeySet};
-use crate::runtime::{Clock, UnixTime, metric, trace};
+use crate::runtime::{Clock, UnixTime, trace};
 
 const MAX_BODY_BYTES: usize = 256 * 1024;
 /// What discovery said is asked again after this, in case an old place goes on answering.
@@ -26,8 +27,7 @@ const DISCOVERED_FOR: Duration = Duration::from_secs(3600);
 
 pub(in crate::keys::remote) struct Settings {
     pub(in crate::keys::remote) location: KeyLocation,
-    /// What measurements call it: bounded by the configuration.
-    pub(in crate::keys::remote) measured_as: Arc<str>,
+    pub(in crate::keys::remote) measured_as: MeasuredAs,
     pub(in crate::keys::remote) fetch: Arc<dyn Fetch>,
     pub(in crate::keys::remote) url_rules: UrlRules,
     pub(in crate::keys::remote) bounds: Bounds,
@@ -157,43 +157,6 @@ impl Inner {
             "keys are too old to be trusted; tokens are refused with 503"
         );
         self.tell(change);
-    }
-
-    /// Measures what is at hand.
-    pub(super) fn measure(&self) {
-        if !metric::ON {
-            return;
-        }
-        let failures = self.state().failures();
-        metric::gauge!(metric::KEYS, self.snapshot.load().1.len() as f64, "source" => self.label());
-        metric::gauge!(metric::KEYS_FAILURES, f64::from(failures), "source" => self.label());
-        if let Some(at) = *lock(&self.fetched_at) {
-            metric::gauge!(
-                metric::KEYS_FETCHED_AT, at.since_epoch().as_secs_f64(),
-                "source" => self.label()
-            );
-        }
-    }
-
-    pub(super) fn measure_waiting(&self) {
-        metric::gauge!(
-            metric::KEYS_WAITING, self.waiters.load(Ordering::Relaxed) as f64,
-            "source" => self.label()
-        );
-    }
-
-    pub(super) fn measure_suppressed(&self) {
-        metric::counter!(metric::KEYS_SUPPRESSED, "source" => self.label());
-    }
-
-    #[cfg(feature = "metrics")]
-    pub(super) fn label(&self) -> ::metrics::SharedString {
-        metric::label(Some(&self.settings.measured_as))
-    }
-
-    #[cfg(not(feature = "metrics"))]
-    pub(super) fn label(&self) {
-        metric::label(Some(&self.settings.measured_as));
     }
 
     pub(super) async fn load(&self) -> Result<Fetched, Failure> {
