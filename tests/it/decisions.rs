@@ -198,6 +198,19 @@ async fn a_kid_that_no_key_has_is_not_noted() {
     assert_eq!(told.one().key_hash(), None);
     send(&layer, with(&issuer.sign(json!({ "aud": "other" })))).await;
     assert_eq!(told.one().key_hash().map(str::len), Some(16));
+    // A secret has no kid, so any will do, and says nothing.
+    let bytes = [*b"0f8Zq-7bM2xW~s4K", *b"u9!Tc3Vd+e6Jg1Rp"].concat();
+    let authority = Authority::hs256(Secret::from_bytes(bytes.clone()).unwrap()).issuer("i").audience("a");
+    let layer = told.by(JwtAuthLayer::new(Verifier::<Claims>::new(authority).unwrap()));
+    let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
+    header.kid = Some("made up".to_owned());
+    let claims = json!({ "iss": "i", "aud": "a", "exp": 4_000_000_000_u64 });
+    let key = jsonwebtoken::EncodingKey::from_secret(&bytes);
+    let token = jsonwebtoken::encode(&header, &claims, &key).unwrap();
+    for _ in 0..2 {
+        assert_eq!(send(&layer, with(&token)).await.status(), 200);
+        assert_eq!(told.one().key_hash(), None);
+    }
 }
 
 /// The name in the header counts, whether the header is read or recalled.

@@ -164,6 +164,21 @@ fn an_outage_is_seen() {
     assert_eq!(gauge(&all, "jwt_auth.keys.waiting"), Some(0.0));
 }
 
+/// Good tokens that cannot be judged are no unknown kids.
+#[test]
+fn without_any_keys_nothing_is_suppressed() {
+    let provider = TestProvider::in_memory(ISSUER);
+    provider.fails_with(ProviderFault::Status(500));
+    let app = app(Authority::oidc(provider.oidc_keys()).audience("api").roles_at("/roles"));
+    let token = provider.sign(json!({ "aud": "api", "exp": FAR }));
+    let all = measured(async {
+        for _ in 0..4 {
+            assert_eq!(status(&app, Some(&token)).await, 503);
+        }
+    });
+    assert_eq!(count(&all, "jwt_auth.keys.suppressed", &[]), 0);
+}
+
 /// It may be a secret: the URL of a store that signs its links, say.
 #[test]
 fn the_query_of_a_url_is_no_label() {
