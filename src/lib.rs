@@ -290,13 +290,15 @@ pub use jose::{Algorithm, Audience, Claims, Limits};
 pub use keys::{Fetch, FetchError, HttpFetch, HttpFetchBuilder, KeyHealth, RemoteKeys};
 pub use keys::{Key, KeySet, Secret, SkippedKey};
 pub use layer::{
-    Auto, JwtAuth, JwtAuthLayer, Problem, RawToken, Refusal, Reject, RequestHead, ResponseFuture,
-    TokenSource, redacted_uri,
+    Auto, Decision, JwtAuth, JwtAuthLayer, Outcome, Problem, RawToken, Refusal, Reject, RequestHead,
+    ResponseFuture, TokenSource, redacted_uri,
 };
 #[cfg(feature = "cookie")]
 pub use layer::{Csrf, TokenCookie};
 #[cfg(feature = "issuer")]
 pub use refresh::{Grant, RefreshError, RefreshToken, RefreshTokens, RefreshTokensBuilder, Rotated};
+#[cfg(feature = "metrics")]
+pub use runtime::describe_metrics;
 pub use runtime::{Clock, NowOrLater, SystemClock, UnixTime};
 #[cfg(any(feature = "issuer", feature = "jwks"))]
 pub use served::DocumentBody;
@@ -323,6 +325,16 @@ pub use verify::{
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// The tests compile the how-to pages.
 #[cfg(doctest)]
-#[doc = include_str!("../docs/cookbook.md")]
-struct Cookbook;
+macro_rules! how_to {
+    ($($page:ident)*) => {$(
+        #[doc = include_str!(concat!("../docs/how-to/", stringify!($page), ".md"))]
+        mod $page {}
+    )*};
+}
+
+#[cfg(doctest)]
+mod how_to {
+    how_to!(answers claims cookies grpc issuers issuing keys operating policies proxies rules sources start testing);
+}

@@ -10,8 +10,8 @@ use tower_service::Service;
 use super::methods::RequireMethods;
 use super::require::Require;
 use crate::error::AuthError;
-use crate::layer::{Answers, Auto, Found, Pass, Reject, ResponseFuture, Verdict};
-use crate::runtime::NowOrLater;
+use crate::layer::{Answers, Auto, Found, Pass, Reject, ResponseFuture, Verdict, policy_decided};
+use crate::runtime::{NowOrLater, trace};
 use crate::verify::Principal;
 
 /// A policy as a layer with answers of its own; see [`Require::reject_with`].
@@ -103,10 +103,20 @@ impl<S, R> Authorize<S, R> {
             Choice::ByMethod(methods) => methods.policy_of(request.uri().path()),
         };
         let signed = principal.is_some();
-        let verdict = move |decided: Result<(), AuthError>| match decided {
-            Ok(()) => Ok(Pass::default()),
-            Err(refused) if signed => Err(refused.after_signature().into()),
-            Err(refused) => Err(refused.into()),
+        let (report_only, measured) = (found.report_only(), found.is_measured());
+        let verdict = move |decided: Result<(), AuthError>| {
+            if measured {
+                policy_decided(&decided, report_only);
+            }
+            match decided {
+                Ok(()) => Ok(Pass::default()),
+                Err(_refused) if report_only => {
+                    trace::warn!(reason = %_refused.reason(), "report only: a policy would have refused this request");
+                    Ok(Pass::default())
+                }
+                Err(refused) if signed => Err(refused.after_signature().into()),
+                Err(refused) => Err(refused.into()),
+            }
         };
         match policy.decide_for(principal).into_now() {
             Ok(decided) => NowOrLater::ready(verdict(decided)),

@@ -25,7 +25,7 @@ pub(crate) use self::decoding_key::material_of;
 pub(crate) use self::encoded::{read_der, read_pem};
 #[cfg(feature = "issuer")]
 pub(crate) use self::hash::hmac_sha256;
-pub(crate) use self::hash::sha256;
+pub(crate) use self::hash::{sha256, short_hash};
 pub(crate) use self::key_error::KeyError;
 pub(crate) use self::material::KeyMaterial;
 #[cfg(feature = "issuer")]

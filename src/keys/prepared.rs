@@ -1,14 +1,14 @@
 //! A key set made ready to verify: every key bound to one algorithm, found by `kid`.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use smallvec::SmallVec;
 
 use super::set::default_of;
 use super::source::Generation;
 use super::{Key, KeySet};
-use crate::crypto::{Backend, PreparedKey};
+use crate::crypto::{Backend, PreparedKey, short_hash};
 use crate::error::ConfigError;
 use crate::jose::{Algorithm, AlgorithmSet, Family};
 use crate::runtime::trace;
@@ -37,6 +37,9 @@ const SEEN: usize = 8;
 struct SeenHeader {
     encoded: Box<[u8]>,
     positions: Positions,
+    /// Its `alg`, and a hash of its `kid`, for those who watch.
+    algorithm: Algorithm,
+    key_hash: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -163,10 +166,32 @@ impl PreparedSet {
         Some(Candidates { set: self, positions: header.positions.clone() })
     }
 
+    /// What a header that is recalled says: its `alg`, and a hash of its `kid`.
+    pub(crate) fn recalled(&self, encoded_header: &[u8]) -> Option<(Algorithm, Option<Arc<str>>)> {
+        let mut seen = self.seen.iter().map_while(OnceLock::get);
+        let header = seen.find(|header| *header.encoded == *encoded_header)?;
+        Some((header.algorithm, header.key_hash.clone()))
+    }
+
+    /// A hash of this `kid`, if a key of the set has it.
+    pub(crate) fn key_hash(&self, kid: Option<&str>) -> Option<Arc<str>> {
+        kid.filter(|kid| self.by_kid.contains_key(*kid)).and_then(short_hash)
+    }
+
     /// Keeps a header under which a signature was good: what a caller without a key sends must not take up room.
-    pub(crate) fn remember(&self, encoded_header: &[u8], candidates: &Candidates<'_>) {
-        let header =
-            || SeenHeader { encoded: encoded_header.into(), positions: candidates.positions.clone() };
+    pub(crate) fn remember(
+        &self,
+        encoded_header: &[u8],
+        algorithm: Algorithm,
+        kid: Option<&str>,
+        candidates: &Candidates<'_>,
+    ) {
+        let header = || SeenHeader {
+            encoded: encoded_header.into(),
+            positions: candidates.positions.clone(),
+            algorithm,
+            key_hash: self.key_hash(kid),
+        };
         if let Some(free) = self.seen.iter().find(|slot| slot.get().is_none()) {
             // Another thread may have been first; then this one is kept another time.
             free.get_or_init(header);
@@ -264,7 +289,7 @@ mod tests {
         let set = set();
         let candidates = set.candidates(Some("k"), Algorithm::HS256, 1, None).unwrap();
         assert!(set.recall(b"eyJ").is_none());
-        set.remember(b"eyJ", &candidates);
+        set.remember(b"eyJ", Algorithm::HS256, Some("k"), &candidates);
         assert_eq!(set.recall(b"eyJ").unwrap().iter().count(), 1);
         for other in [&b"eyj"[..], b"eyJh", b"ey", b""] {
             assert!(set.recall(other).is_none());
@@ -277,7 +302,7 @@ mod tests {
         let set = set();
         let candidates = set.candidates(Some("k"), Algorithm::HS256, 1, None).unwrap();
         let headers: Vec<[u8; 1]> = (0..20).map(|number| [number]).collect();
-        headers.iter().for_each(|header| set.remember(header, &candidates));
+        headers.iter().for_each(|header| set.remember(header, Algorithm::HS256, None, &candidates));
         let kept = headers.iter().filter(|header| set.recall(&header[..]).is_some()).count();
         assert_eq!(kept, SEEN);
     }

@@ -2,6 +2,7 @@
 
 use http::Extensions;
 
+use super::layer::Settings;
 use crate::error::{AuthError, Reason};
 use crate::runtime::trace;
 use crate::verify::{Jwt, Principal};
@@ -14,11 +15,24 @@ pub(crate) struct Authentication {
     principal: Option<Principal>,
     /// The layer answers in plain HTTP, and so does a policy inside it.
     http_only: bool,
+    /// The layer only reports what it would refuse, and so does a policy inside it.
+    report_only: bool,
+    /// What policies inside the layer decide is measured.
+    measured: bool,
 }
 
 impl Authentication {
-    pub(super) const fn new(principal: Option<Principal>, http_only: bool) -> Self {
-        Self { principal, http_only }
+    pub(super) fn new(principal: Option<Principal>, settings: &Settings) -> Self {
+        Self {
+            principal,
+            http_only: settings.answers.http_only,
+            report_only: settings.report_only,
+            measured: settings.measured,
+        }
+    }
+
+    pub(super) const fn is_anonymous(&self) -> bool {
+        self.principal.is_none()
     }
 
     pub(super) fn clear(extensions: &mut Extensions) {
@@ -48,6 +62,14 @@ impl<'e> Found<'e> {
     /// `not_configured` without a layer.
     pub(crate) fn optional_principal(&self) -> Result<Option<&'e Principal>, AuthError> {
         self.0.map(|found| found.principal.as_ref()).ok_or_else(no_layer)
+    }
+
+    pub(crate) fn is_measured(&self) -> bool {
+        self.0.is_some_and(|found| found.measured)
+    }
+
+    pub(crate) fn report_only(&self) -> bool {
+        self.0.is_some_and(|found| found.report_only)
     }
 
     pub(crate) fn http_only(&self) -> bool {

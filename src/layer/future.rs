@@ -174,6 +174,10 @@ impl<S, R, A> Waiting<S, R, A> {
 }
 
 impl Pass {
+    pub(super) fn is_anonymous(&self) -> bool {
+        self.authentication.as_ref().is_none_or(Authentication::is_anonymous)
+    }
+
     /// Puts what is new into the request; gives back the `Set-Cookie` of its answer.
     fn put<A>(self, request: &mut Request<A>) -> Option<HeaderValue> {
         if let Some(authentication) = self.authentication {

@@ -4,10 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::answer::{Answers, Auto, Caching, Challenges, Inside};
+use super::decision::{Decision, Watchers};
 use super::forward::Forward;
-use super::source::TokenSource;
-use crate::error::ConfigError;
+use super::request_checks::RequestChecks;
+use super::source::{RequestHead, TokenSource};
+use crate::error::{AuthError, ConfigError};
 use crate::jose::Claims;
+use crate::runtime::trace;
 use crate::verify::Verifier;
 
 /// Protects a service: only requests with a good token reach it, with the claims in their extensions.
@@ -55,6 +58,10 @@ pub(super) struct Settings {
     pub(super) answers: Arc<Answers>,
     /// For a request whose credential is not in `Authorization`.
     pub(super) private_answers: Arc<Answers>,
+    pub(super) request_checks: RequestChecks,
+    pub(super) watchers: Watchers,
+    pub(super) measured: bool,
+    pub(super) report_only: bool,
 }
 
 impl<C> JwtAuthLayer<C> {
@@ -67,6 +74,10 @@ impl<C> JwtAuthLayer<C> {
             forward: Forward::default(),
             answers: Arc::default(),
             private_answers: Arc::default(),
+            request_checks: RequestChecks::default(),
+            watchers: Watchers::default(),
+            measured: false,
+            report_only: false,
         };
         Self { verifier, settings: Arc::new(settings), reject: Auto }
     }
@@ -174,6 +185,78 @@ impl<C, R> JwtAuthLayer<C, R> {
     pub fn reject_with<Q>(mut self, reject: Q) -> JwtAuthLayer<C, Q> {
         self.change_answers(|answers| answers.inside = Inside::Everything);
         JwtAuthLayer { verifier: self.verifier, settings: self.settings, reject }
+    }
+
+    /// Adds a check of the request, made before the token is looked for. It can refuse, and nothing else: a request that it
+    /// lets go on is judged like any other. For a check of a verified token see [`Authority::check`](crate::Authority::check).
+    ///
+    /// ```
+    /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+    /// # use tower_jwt_auth::{Authority, Claims, JwtAuthLayer, Secret, Verifier};
+    /// # let verifier = Verifier::<Claims>::new(Authority::hs256(Secret::generate()?).issuer("i").audience("a"))?;
+    /// use tower_jwt_auth::{AuthError, Reason, RequestHead};
+    ///
+    /// let layer = JwtAuthLayer::new(verifier).check_request(|request: &RequestHead<'_>| {
+    ///     match request.headers().contains_key("x-internal") {
+    ///         true => Err(AuthError::new(Reason::Forbidden)),
+    ///         false => Ok(()),
+    ///     }
+    /// });
+    /// # Ok(()) }
+    /// ```
+    pub fn check_request<F>(mut self, check: F) -> Self
+    where
+        F: Fn(&RequestHead<'_>) -> Result<(), AuthError> + Send + Sync + 'static,
+    {
+        self.settings_mut().request_checks.add(check);
+        self
+    }
+
+    /// Calls `watcher` with a [`Decision`] for each request, once it is decided whether the request passes: for metrics,
+    /// audits and tests of your own. It runs before the request goes on, so it should be quick. Called again, it adds another one.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+    /// # use tower_jwt_auth::{Authority, Claims, JwtAuthLayer, Secret, Verifier};
+    /// # let verifier = Verifier::<Claims>::new(Authority::hs256(Secret::generate()?).issuer("i").audience("a"))?;
+    /// use tower_jwt_auth::Decision;
+    ///
+    /// let layer = JwtAuthLayer::new(verifier).on_decision(|decision: &Decision| println!("{decision:?}"));
+    /// # Ok(()) }
+    /// ```
+    pub fn on_decision<F>(mut self, watcher: F) -> Self
+    where
+        F: Fn(&Decision) + Send + Sync + 'static,
+    {
+        self.settings_mut().watchers.add(watcher);
+        self
+    }
+
+    /// Measures every decision through the [`metrics`](https://docs.rs/metrics) facade: how many there are, by outcome, reason,
+    /// authority, algorithm and use of the cache, and how long they take; and what each [`Require`](crate::Require) inside
+    /// the layer decides. The names are in `docs/reference/metrics.md`.
+    ///
+    /// The labels are codes and what you configured, so no client can make up new ones. Keys and refresh tokens are measured
+    /// whenever the feature is on; they are off the path of a request.
+    #[cfg(feature = "metrics")]
+    pub fn metrics(mut self) -> Self {
+        self.settings_mut().measured = true;
+        self
+    }
+
+    /// Refuses nothing by itself: a request that would be refused passes as anonymous, and is reported by a warning in the log, by
+    /// [`JwtAuthLayer::on_decision`] and in the metrics. A [`Require`](crate::Require) inside the layer lets everybody pass as well,
+    /// and reports by a warning and in the metrics.
+    ///
+    /// **It protects nothing.** It is for the days in which a service that was open gets its layer, to see who would be locked
+    /// out. A good token is put into the request as ever; of a refused one nothing is. What asks for a token still refuses the
+    /// anonymous: [`Jwt`](crate::Jwt), [`Principal`](crate::Principal), [`Allowed`](crate::Allowed) and
+    /// [`RawToken`](crate::RawToken) in a handler, so take `Option<Jwt>` meanwhile. [`JwtAuthLayer::remove_credential`] and
+    /// [`JwtAuthLayer::claim_header`] do what they always do, and a request still waits for keys and checks.
+    pub fn insecure_report_only(mut self) -> Self {
+        trace::warn!("a JwtAuthLayer only reports what it would refuse: it protects nothing");
+        self.settings_mut().report_only = true;
+        self
     }
 
     fn change_answers(&mut self, change: impl FnOnce(&mut Answers)) {

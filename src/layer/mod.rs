@@ -2,14 +2,18 @@
 
 mod answer;
 mod authentication;
+mod decision;
 mod forward;
 mod future;
 #[allow(clippy::module_inception)]
 mod layer;
+mod request_checks;
 mod service;
 mod source;
+mod watch;
 
 pub use answer::{Auto, Problem, Refusal, Reject};
+pub use decision::{Decision, Outcome};
 pub use forward::RawToken;
 pub use future::ResponseFuture;
 pub use layer::JwtAuthLayer;
@@ -22,4 +26,5 @@ pub(crate) use answer::Answers;
 #[cfg(feature = "axum")]
 pub(crate) use answer::provisional;
 pub(crate) use authentication::Found;
+pub(crate) use decision::policy_decided;
 pub(crate) use future::{Pass, Verdict};

@@ -14,6 +14,7 @@ use super::forward::RawToken;
 use super::future::{Pass, ResponseFuture, Verdict};
 use super::layer::{JwtAuthLayer, Settings};
 use super::source::{self, Credential, RequestHead};
+use super::watch::Watch;
 use crate::error::{AuthError, Reason};
 use crate::jose::Claims;
 use crate::runtime::NowOrLater;
@@ -50,21 +51,32 @@ impl<C, R> JwtAuthLayer<C, R>
 where
     C: ClaimsType,
 {
-    fn judge(&self, found: Result<Option<Credential<'_>>, Refused>) -> Verdict {
+    fn judge(
+        &self,
+        found: Result<Option<Credential<'_>>, Refused>,
+        mut watch: Option<Box<Watch>>,
+    ) -> Verdict {
+        let settled = |verdict, watch| NowOrLater::ready(settle(verdict, &self.settings, watch));
         let found = match found {
-            Err(refused) => return NowOrLater::ready(Err(refused)),
+            Err(refused) => return settled(Err(refused), watch),
             Ok(None) if self.settings.optional => {
-                return NowOrLater::ready(Ok(Pass::anonymous(&self.settings, None)));
+                return settled(Ok(Pass::anonymous(&self.settings, None)), watch);
             }
-            Ok(None) => return NowOrLater::ready(Err(Reason::Missing.into())),
+            Ok(None) => return settled(Err(Reason::Missing.into()), watch),
             Ok(Some(found)) => found,
         };
+        if let Some(watch) = &mut watch {
+            watch.source = Some(found.source);
+        }
         let kept = self.settings.forward.keep_token.then(|| RawToken::new(&found.token));
-        match self.verifier.verify_bytes(&found.token).into_now() {
-            Ok(verified) => NowOrLater::ready(admit(verified, &self.settings, kept, found.clear_cookie)),
+        let trail = watch.as_ref().map(|watch| &watch.trail);
+        match self.verifier.verify_bytes(&found.token, trail).into_now() {
+            Ok(verified) => settled(admit(verified, &self.settings, kept, found.clear_cookie), watch),
             Err(later) => {
                 let (settings, clear_cookie) = (Arc::clone(&self.settings), found.clear_cookie);
-                NowOrLater::later(async move { admit(later.await, &settings, kept, clear_cookie) })
+                NowOrLater::later(async move {
+                    settle(admit(later.await, &settings, kept, clear_cookie), &settings, watch)
+                })
             }
         }
     }
@@ -72,7 +84,7 @@ where
 
 impl Pass {
     fn anonymous(settings: &Settings, set_cookie: Option<HeaderValue>) -> Self {
-        let authentication = Authentication::new(None, settings.answers.http_only);
+        let authentication = Authentication::new(None, settings);
         Self { authentication: Some(authentication), forwarded: None, set_cookie }
     }
 }
@@ -87,7 +99,7 @@ fn admit<C: Send + Sync + 'static>(
     let admitted = verified.and_then(|jwt| {
         let principal = jwt.into_principal();
         let forwarded = settings.forward.of(&principal, kept).map_err(AuthError::after_signature)?;
-        let authentication = Authentication::new(Some(principal), settings.answers.http_only);
+        let authentication = Authentication::new(Some(principal), settings);
         Ok(Pass { authentication: Some(authentication), forwarded, set_cookie: None })
     });
     match admitted {
@@ -99,6 +111,29 @@ fn admit<C: Send + Sync + 'static>(
             Err(Refused { error, set_cookie })
         }
         Ok(pass) => Ok(pass),
+    }
+}
+
+/// The verdict as it is, unless somebody watches or the layer only reports.
+#[inline]
+fn settle(
+    verdict: Result<Pass, Refused>,
+    settings: &Settings,
+    watch: Option<Box<Watch>>,
+) -> Result<Pass, Refused> {
+    match watch {
+        None => verdict,
+        Some(mut watch) => watched(verdict, settings, &mut watch),
+    }
+}
+
+/// Tells those who watch, and lets a refused request pass if the layer only reports: then there always is a watch.
+#[inline(never)]
+fn watched(verdict: Result<Pass, Refused>, settings: &Settings, watch: &mut Watch) -> Result<Pass, Refused> {
+    watch.ended(&verdict);
+    match verdict {
+        Err(_) if settings.report_only => Ok(Pass::anonymous(settings, None)),
+        verdict => verdict,
     }
 }
 
@@ -134,9 +169,14 @@ where
         // What an outer layer or somebody else left must not be taken for our verdict.
         Authentication::clear(request.extensions_mut());
         let settings = &self.layer.settings;
-        let found = source::find(&settings.sources, &RequestHead::of(&request));
+        let watch = Watch::start(settings);
+        let head = RequestHead::of(&request);
+        let found = match settings.request_checks.run(&head) {
+            Ok(()) => source::find(&settings.sources, &head),
+            Err(refused) => Err(refused.into()),
+        };
         let elsewhere = matches!(&found, Ok(Some(found)) if found.elsewhere);
-        let verdict = self.layer.judge(found);
+        let verdict = self.layer.judge(found, watch);
         settings.forward.clean(&settings.sources, &mut request);
         let answers = if elsewhere { &settings.private_answers } else { &settings.answers };
         ResponseFuture::new(&mut self.inner, &self.layer.reject, answers, request, verdict)

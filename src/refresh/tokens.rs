@@ -10,7 +10,7 @@ use super::builder::RefreshTokensBuilder;
 use super::error::RefreshError;
 use super::rules::{Lifetimes, Verdict};
 use super::token::{Parts, RefreshToken, public_id};
-use crate::runtime::{Clock, UnixTime, trace};
+use crate::runtime::{Clock, UnixTime, metric, trace};
 use crate::store::{RefreshRecord, RefreshStore, Session, StoreError, millis};
 
 /// Refresh tokens (feature `issuer`): what keeps a user logged in while access tokens live for minutes.
@@ -220,6 +220,7 @@ impl RefreshTokens {
                 let session = record.session();
                 trace::warn!(sid = session.sid(), "a refresh token was used again, so its session ends");
                 self.0.store.remove(vec![record.id().to_owned()]).await?;
+                metric::counter!(metric::REFRESH_REUSED);
                 Err(RefreshError::Reused(session))
             }
         }
@@ -235,6 +236,9 @@ impl RefreshTokens {
         // The time is read anew: loading the user may have taken a good part of the grace.
         let new = record.rotated(current, &successor, &self.0.lifetimes, self.now())?;
         let swapped = self.0.store.compare_and_swap(record.revision(), new.clone()).await?;
+        if swapped {
+            metric::counter!(metric::REFRESH_ROTATIONS);
+        }
         Ok(swapped.then(|| (new, successor.token())))
     }
 

@@ -24,6 +24,7 @@ mod principal;
 mod ready_authority;
 mod tenants;
 mod token_cache;
+mod trail;
 mod unresolved;
 mod verified_tokens;
 mod verifier;
@@ -42,6 +43,8 @@ pub use principal::Principal;
 pub use tenants::Tenants;
 pub use token_cache::TokenCache;
 pub use verifier::Verifier;
+
+pub(crate) use trail::{Trail, TrailNotes};
 
 #[cfg(feature = "oidc")]
 pub(crate) use claim_rules::ClaimRule;

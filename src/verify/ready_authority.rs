@@ -26,6 +26,8 @@ use crate::runtime::Clock;
 pub(super) struct ReadyAuthority {
     /// No other one of this process has it, so what was found by this policy is not taken for what another says.
     pub(super) id: u64,
+    /// Its issuer as it is configured.
+    pub(super) name: Arc<str>,
     /// Where its keys are fetched from, if they are.
     place: Option<String>,
     pub(super) policy: Policy,
@@ -211,6 +213,7 @@ impl Authority {
         };
         Ok(ReadyAuthority {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            name: policy.issuer.to_string().into(),
             place,
             keys: AuthorityKeys::new(source, self.algorithms, backend.clone(), prepared),
             has_previous_secret: self.has_previous_secret,

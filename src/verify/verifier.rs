@@ -16,6 +16,7 @@ use super::lazy_payload::{LazyPayload, decode};
 use super::leniency::{Leniencies, Leniency};
 use super::principal::Registered;
 use super::ready_authority::ReadyAuthority;
+use super::trail::Trail;
 use super::unresolved::{LookedUp, Unresolved};
 use super::verified_tokens::{FoundBy, VerifiedTokens};
 use crate::crypto::PreparedKey;
@@ -101,22 +102,31 @@ impl<C> Verifier<C> {
     where
         C: ClaimsType,
     {
-        self.verify_bytes(token.as_bytes())
+        self.attempt(token.as_bytes(), LookedUp::Nothing, None)
     }
 
-    /// Verifies a token whose bytes nobody has judged yet.
-    pub(crate) fn verify_bytes(&self, token: &[u8]) -> NowOrLater<Result<Jwt<C>, AuthError>>
+    /// Verifies a token whose bytes nobody has judged yet, and notes what was found out about it.
+    pub(crate) fn verify_bytes(
+        &self,
+        token: &[u8],
+        trail: Option<&Trail>,
+    ) -> NowOrLater<Result<Jwt<C>, AuthError>>
     where
         C: ClaimsType,
     {
-        self.attempt(token, LookedUp::Nothing)
+        self.attempt(token, LookedUp::Nothing, trail)
     }
 }
 
 impl<C: ClaimsType> Verifier<C> {
     /// Verifies with what is at hand; if something is missing, asks for it and begins anew.
-    fn attempt(&self, token: &[u8], asked: LookedUp) -> NowOrLater<Result<Jwt<C>, AuthError>> {
-        let unresolved = match self.with_keys_at_hand(token) {
+    fn attempt(
+        &self,
+        token: &[u8],
+        asked: LookedUp,
+        trail: Option<&Trail>,
+    ) -> NowOrLater<Result<Jwt<C>, AuthError>> {
+        let unresolved = match self.with_keys_at_hand(token, trail) {
             Ok(Progress::Verified(jwt, authority)) => return self.with_checks(jwt, &authority),
             Ok(Progress::Unresolved(unresolved)) => unresolved,
             Err(refused) => return NowOrLater::ready(Err(refused)),
@@ -125,15 +135,15 @@ impl<C: ClaimsType> Verifier<C> {
             return NowOrLater::ready(Err(unresolved.refusal()));
         };
         match self.ask_for(&unresolved, token).into_now() {
-            Ok(Ok(true)) => self.attempt(token, next),
+            Ok(Ok(true)) => self.attempt(token, next, trail),
             Ok(Ok(false)) => NowOrLater::ready(Err(unresolved.refusal())),
             Ok(Err(refused)) => NowOrLater::ready(Err(refused)),
             Err(answer) => {
-                let (verifier, token) = (self.clone(), token.to_vec());
+                let (verifier, token, trail) = (self.clone(), token.to_vec(), trail.cloned());
                 NowOrLater::later(async move {
                     // Nothing new: the token is still judged once more, but nobody is asked again.
                     let next = if answer.await? { next } else { LookedUp::Everything };
-                    verifier.attempt(&token, next).await
+                    verifier.attempt(&token, next, trail.as_ref()).await
                 })
             }
         }
@@ -232,9 +242,12 @@ impl<C: ClaimsType> Verifier<C> {
     /// The whole decision but for the user's checks. The order of the steps is part of the defence: nothing is
     /// decoded before its size is known, no key is touched before the header is good, no claim is believed before the
     /// signature, and what is cheap to refuse is refused before the signature.
-    fn with_keys_at_hand(&self, token: &[u8]) -> Result<Progress<'_, C>, AuthError> {
+    fn with_keys_at_hand(&self, token: &[u8], trail: Option<&Trail>) -> Result<Progress<'_, C>, AuthError> {
         let limits = &self.core.limits;
         let only = self.core.authorities.only();
+        if let (Some(trail), Some(only)) = (trail, only) {
+            trail.authority(&SelectedAuthority::Configured(only));
+        }
         let padding = only.map_or(Padding::Refused, |only| only.policy.padding());
         let compact = Compact::split(token, limits, padding)?;
         let only = only.filter(|only| !only.policy.issuer.shares_keys());
@@ -245,7 +258,19 @@ impl<C: ClaimsType> Verifier<C> {
             let keys = only.keys.load();
             if let Some(candidates) = keys.recall(compact.header) {
                 let authority = SelectedAuthority::Configured(only);
-                return self.with_candidates(&compact, &candidates, authority, &mut LazyPayload::default());
+                if let Some(trail) = trail
+                    && let Some((algorithm, key_hash)) = keys.recalled(compact.header)
+                {
+                    trail.algorithm(Some(algorithm));
+                    trail.key_hash(key_hash);
+                }
+                return self.with_candidates(
+                    &compact,
+                    &candidates,
+                    authority,
+                    &mut LazyPayload::default(),
+                    trail,
+                );
             }
         }
         if !jose::begins_an_object(compact.header) {
@@ -254,12 +279,18 @@ impl<C: ClaimsType> Verifier<C> {
         let mut scratch = Scratch::default();
         let header_json = decode(compact.header, &mut scratch)?;
         let header = Header::read(header_json, limits)?;
+        if let Some(trail) = trail {
+            trail.algorithm(header.alg);
+        }
         let algorithm = header.alg.ok_or(Reason::AlgorithmNotAllowed)?;
         let mut payload = LazyPayload::default();
         let (authority, issuer) = match self.choose_authority(only, &compact, &mut payload)? {
             Choice::Authority { authority, issuer } => (authority, issuer),
             Choice::NotAtHand(issuer) => return Ok(Progress::Unresolved(Unresolved::Tenant(issuer))),
         };
+        if let Some(trail) = trail {
+            trail.authority(&authority);
+        }
         authority.policy.check_typ(header.typ.as_deref())?;
         if let Some(rules) = &authority.policy.header {
             payload.expires = Some(rules.check(header_json)?);
@@ -284,13 +315,16 @@ impl<C: ClaimsType> Verifier<C> {
             }
             Err(NoKey::Ambiguous) => return Err(Reason::UnknownKey.into()),
         };
-        let progress = self.with_candidates(&compact, &candidates, authority, &mut payload)?;
+        if let Some(trail) = trail {
+            trail.key_hash(keys.key_hash(header.kid.as_deref()));
+        }
+        let progress = self.with_candidates(&compact, &candidates, authority, &mut payload, trail)?;
         // After the signature: nothing of the header but its own members has been read so far.
         if jose::has_private_name(header_json) {
             return Err(AuthError::from(Reason::MalformedToken).after_signature());
         }
         if recalled.is_some() {
-            keys.remember(compact.header, &candidates);
+            keys.remember(compact.header, algorithm, header.kid.as_deref(), &candidates);
         }
         Ok(progress)
     }
@@ -302,6 +336,7 @@ impl<C: ClaimsType> Verifier<C> {
         candidates: &Candidates<'_>,
         authority: SelectedAuthority<'v>,
         payload: &mut LazyPayload,
+        trail: Option<&Trail>,
     ) -> Result<Progress<'v, C>, AuthError> {
         if !candidates.iter().any(|key| key.fits(compact.signature)) {
             return Err(Reason::BadSignature.into());
@@ -314,7 +349,11 @@ impl<C: ClaimsType> Verifier<C> {
             return Ok(Progress::Verified(jwt, authority));
         };
         let found_by = FoundBy { authority: authority.id, generation: candidates.generation() };
-        let jwt = match tokens.get(&name, found_by) {
+        let known = tokens.get(&name, found_by);
+        if let Some(trail) = trail {
+            trail.change(|notes| notes.was_cached = Some(known.is_some()));
+        }
+        let jwt = match known {
             Some(jwt) => jwt,
             None => tokens.verify(name, found_by, || {
                 self.verify_signature(compact, candidates, &authority, payload, now)

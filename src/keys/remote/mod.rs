@@ -9,6 +9,7 @@ mod health;
 mod http;
 mod http_builder;
 mod http_credentials;
+mod measured_as;
 mod persisted;
 mod settings;
 mod source;

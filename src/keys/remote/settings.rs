@@ -8,6 +8,7 @@ use super::by_kid::{ByKid, PerKid};
 use super::endpoint::{KeyEndpoint, KeyLocation};
 use super::fetch::Fetch;
 use super::http::HttpFetch;
+use super::measured_as::MeasuredAs;
 use super::persisted::PersistedKeys;
 use super::source::Remote;
 use super::state::Bounds;
@@ -292,6 +293,11 @@ impl RemoteKeys {
         }
         problems.into_result()?;
         let location = self.location(endpoint);
+        let measured_as = match fetch {
+            Some(_) => MeasuredAs::tenant(),
+            None => MeasuredAs::alone(location.name()),
+        };
+        let measured_as = if endpoint == KeyEndpoint::PemOfKid { measured_as.shared() } else { measured_as };
         let fetch = match (self.fetch, fetch) {
             (Some(fetch), _) => fetch,
             (None, Some(fetch)) => Arc::clone(fetch),
@@ -304,6 +310,7 @@ impl RemoteKeys {
         let bounds = Bounds { cooldown, stale: self.stale, lifetime: self.max_age };
         let settings_of = move |location, kept| super::source::Settings {
             location,
+            measured_as: measured_as.clone(),
             fetch: Arc::clone(&fetch),
             url_rules: self.url_rules.clone(),
             bounds: bounds.clone(),

@@ -52,7 +52,12 @@ impl CookieSource {
             set_cookie: Some(self.clear.clone()),
         })?;
         let clear_cookie = Some(self.clear.clone());
-        Ok(Some(Credential { token: Cow::Borrowed(token.as_bytes()), clear_cookie, elsewhere: true }))
+        Ok(Some(Credential {
+            token: Cow::Borrowed(token.as_bytes()),
+            source: "cookie",
+            clear_cookie,
+            elsewhere: true,
+        }))
     }
 
     /// # Errors

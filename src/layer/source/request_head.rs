@@ -18,6 +18,8 @@ pub struct RequestHead<'r> {
 /// A token that was found, and what goes with it.
 pub(in crate::layer) struct Credential<'r> {
     pub(in crate::layer) token: Cow<'r, [u8]>,
+    /// The kind of the place where it was.
+    pub(in crate::layer) source: &'static str,
     /// The `Set-Cookie` that removes a stale token, so that it does not lock its user out.
     pub(in crate::layer) clear_cookie: Option<HeaderValue>,
     /// Not in `Authorization`, so that caches do not know that the answer is for one user.

@@ -155,9 +155,22 @@ impl TokenSource {
         };
         Ok(token.map(|token| Credential {
             token,
+            source: self.kind(),
             clear_cookie: None,
             elsewhere: !matches!(self.0, Kind::Bearer),
         }))
+    }
+
+    const fn kind(&self) -> &'static str {
+        match self.0 {
+            Kind::Bearer => "authorization",
+            Kind::Header { .. } => "header",
+            #[cfg(feature = "cookie")]
+            Kind::Cookie(_) => "cookie",
+            Kind::Query(_) => "query",
+            Kind::WebSocket(_) => "websocket",
+            Kind::Own(_) => "own",
+        }
     }
 
     /// The header that this source reads, unless that is `Authorization`, which caches know. A sub-protocol is read in

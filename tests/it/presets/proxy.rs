@@ -14,6 +14,7 @@ use tower_jwt_auth::{
 };
 
 use super::{Memory, Provider, has_no_place_of_roles, merged, verify};
+use crate::metrics::{count, gauge, measured};
 use crate::remote::pass;
 
 use Reason::{
@@ -95,6 +96,26 @@ impl Fetch for Aws {
             Ok(answer)
         })
     }
+}
+
+/// Each key is a source, and all have one name in measurements: a gauge would tell of the one that was asked last, and a
+/// `kid` that somebody invents would be that.
+#[test]
+fn the_keys_of_a_balancer_are_counted_by_their_fetches_alone() {
+    let aws = Aws::with_keys(1..=1);
+    let all = measured(async {
+        let verifier = aws.verifier();
+        verify(&verifier, &assertion(&json!({}))).await.unwrap();
+        let invented = assertion(&json!({ "kid": kid(2) }));
+        assert_eq!(verify(&verifier, &invented).await.unwrap_err().0, UnknownKey);
+        verifier
+    });
+    for (outcome, times) in [("ok", 1), ("failed", 1)] {
+        assert_eq!(count(&all, "jwt_auth.keys.fetches", &[("source", KEYS), ("outcome", outcome)]), times);
+    }
+    assert_eq!(gauge(&all, "jwt_auth.keys.count"), None);
+    assert_eq!(gauge(&all, "jwt_auth.keys.failures"), None);
+    assert!(!format!("{all:?}").contains(&kid(2)));
 }
 
 #[tokio::test(start_paused = true)]

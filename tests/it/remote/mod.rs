@@ -16,6 +16,7 @@ mod rotation;
 mod runtimes;
 mod settings;
 mod single_flight;
+mod span;
 
 use std::time::Duration;
 

@@ -13,7 +13,8 @@ impl Inner {
     pub(in crate::keys::remote) async fn attempt(&self) {
         let Settings { fetch_time, kept, clock, .. } = &self.settings;
         self.restore().await;
-        self.state().begin(self.now());
+        let began = self.now();
+        self.state().begin(began);
         let asked_at = clock.now();
         let fetched = match timeout(*fetch_time, self.load()).await {
             Ok(fetched) => fetched,
@@ -22,6 +23,7 @@ impl Inner {
         if fetched.is_ok() {
             *lock(&self.fetched_at) = Some(asked_at);
         }
+        self.measure_fetch(fetched.is_ok(), self.now().saturating_sub(began));
         let (Some(kept), Ok(Fetched { keys, max_age, body })) = (kept, &fetched) else {
             return self.ended(fetched);
         };
@@ -61,6 +63,7 @@ impl Inner {
         self.unusable_from.store(state.unusable_from().map_or(u64::MAX, millis), Ordering::Relaxed);
         drop(state);
         trace::info!(url = self.settings.location.name(), age = ?age, "keys of an earlier process were restored");
+        self.measure();
         self.tell(change);
         self.attempts.send_modify(|_| ());
     }

@@ -7,6 +7,7 @@ use super::super::state::Step;
 use super::super::sync::atomic::Ordering;
 use super::super::sync::{Handle, timeout};
 use super::shared::Inner;
+use crate::runtime::trace;
 
 /// Starts the task on the present runtime, if no task runs. Answers whether there is a runtime.
 #[cold]
@@ -44,7 +45,9 @@ async fn drive(driven: Driven) {
         let now = source.now();
         let step = source.state().step(now);
         match step {
-            Step::Fetch => source.attempt().await,
+            Step::Fetch => {
+                trace::in_fetch_span(source.measured_name(), source.attempt()).await;
+            }
             Step::Drop => source.drop_old_keys(),
             Step::Sleep(until) => {
                 // A day is as good as forever, and no timer overflows.

@@ -21,6 +21,7 @@ use super::remote::Remote;
 use super::shared::{Inner, Settings, millis};
 use crate::keys::remote::endpoint::KeyLocation;
 use crate::keys::remote::fetch::{Fetch, FetchError};
+use crate::keys::remote::measured_as::MeasuredAs;
 use crate::keys::remote::state::{Bounds, State};
 use crate::keys::remote::sync::simulated::{be, next, now, reset, sleep};
 use crate::keys::{KeySet, KeySource};
@@ -252,6 +253,7 @@ fn agrees(source: &Inner) {
 fn settings(provider: &Arc<Provider>) -> Settings {
     Settings {
         location: KeyLocation::JwkSet { url: "https://id.example.com/keys".to_owned() },
+        measured_as: MeasuredAs::alone("https://id.example.com/keys"),
         fetch: Arc::new(Asking(Arc::clone(provider))),
         url_rules: Default::default(),
         bounds: Bounds { cooldown: COOLDOWN, stale: Duration::from_secs(3600), lifetime: Bounds::LIFETIME },

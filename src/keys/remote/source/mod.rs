@@ -4,6 +4,7 @@ mod attempt;
 mod driver;
 #[cfg(all(test, shuttle))]
 mod interleavings;
+mod measure;
 mod remote;
 mod shared;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 
+use super::measure::MeasuredWait;
 use super::shared::{Inner, Settings, kids, millis};
 use crate::keys::remote::health::KeyHealth;
 use crate::keys::remote::persisted::{PersistedKeys, STORE_TIME};
@@ -56,6 +57,7 @@ impl Drop for Remote {
             task.abort();
         }
         self.0.attempts.send_modify(|_| ());
+        self.0.measure_the_end();
     }
 }
 
@@ -80,6 +82,7 @@ impl KeySource for Remote {
             millis(inner.now()) < inner.quiet_until.load(Ordering::Relaxed) && self.generation() == seen;
         if quiet {
             inner.told_quiet.fetch_add(1, Ordering::Relaxed);
+            inner.measure_suppressed();
         }
         quiet
     }
@@ -149,6 +152,9 @@ impl Remote {
             return NowOrLater::ready(Err(Unavailable)); // nobody looked, so nobody knows
         }
         if !driven || begins > now + patience {
+            if driven && !empty {
+                inner.measure_suppressed();
+            }
             let state = inner.state();
             if empty || !attempts.borrow().1 {
                 return NowOrLater::ready(Err(Unavailable));
@@ -159,7 +165,9 @@ impl Remote {
             }
             return NowOrLater::ready(Ok(false));
         }
+        let measured = MeasuredWait::start(inner);
         NowOrLater::later(async move {
+            let _measured = measured;
             let inner = &waiter.0;
             let ended = async {
                 let nothing_new = |ended| ended == ended_before && inner.snapshot.load().0 == seen;

@@ -12,6 +12,7 @@ use crate::keys::remote::document::{
 };
 use crate::keys::remote::endpoint::KeyLocation;
 use crate::keys::remote::fetch::Fetch;
+use crate::keys::remote::measured_as::MeasuredAs;
 use crate::keys::remote::persisted::PersistedKeys;
 use crate::keys::remote::state::{Bounds, Instant, State};
 use crate::keys::remote::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -26,6 +27,7 @@ const DISCOVERED_FOR: Duration = Duration::from_secs(3600);
 
 pub(in crate::keys::remote) struct Settings {
     pub(in crate::keys::remote) location: KeyLocation,
+    pub(in crate::keys::remote) measured_as: MeasuredAs,
     pub(in crate::keys::remote) fetch: Arc<dyn Fetch>,
     pub(in crate::keys::remote) url_rules: UrlRules,
     pub(in crate::keys::remote) bounds: Bounds,
@@ -117,6 +119,7 @@ impl Inner {
                 self.state().failed(self.now(), retry_after, spread());
             }
         }
+        self.measure();
         // Locked, so that nobody is quieted by what was true before.
         let state = self.state();
         self.attempts.send_modify(|(count, last_was_good)| {
@@ -148,6 +151,7 @@ impl Inner {
         state.dropped();
         self.unusable_from.store(u64::MAX, Ordering::Relaxed);
         drop(state);
+        self.measure();
         trace::error!(
             url = self.settings.location.name(),
             "keys are too old to be trusted; tokens are refused with 503"

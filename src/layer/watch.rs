@@ -1,0 +1,68 @@
+//! Watches one decision from its beginning to its end.
+
+use std::sync::Arc;
+
+use super::answer::Refused;
+use super::decision::{Decision, Outcome};
+use super::future::Pass;
+use super::layer::Settings;
+use crate::error::AuthError;
+use crate::runtime::{Stopwatch, trace};
+use crate::verify::Trail;
+
+/// A decision that is being watched. If it is dropped before the verdict, the request was abandoned.
+pub(super) struct Watch {
+    pub(super) source: Option<&'static str>,
+    pub(super) trail: Trail,
+    started: Stopwatch,
+    settings: Arc<Settings>,
+    ended: bool,
+}
+
+impl Watch {
+    /// `None` if nobody would see the record, so that nothing is noted. Boxed, so that `None` costs nothing to hand on.
+    pub(super) fn start(settings: &Arc<Settings>) -> Option<Box<Self>> {
+        let Settings { watchers, measured, report_only, .. } = &**settings;
+        let seen = *measured || *report_only || !watchers.0.is_empty() || trace::debug_is_on();
+        seen.then(|| {
+            Box::new(Self {
+                source: None,
+                trail: Trail::default(),
+                started: Stopwatch::start(),
+                settings: Arc::clone(settings),
+                ended: false,
+            })
+        })
+    }
+
+    /// Tells all who watch. `result` is the verdict before anything is let off.
+    pub(super) fn ended(&mut self, result: &Result<Pass, Refused>) {
+        self.ended = true;
+        let outcome = match result {
+            Ok(pass) if pass.is_anonymous() => Outcome::Anonymous,
+            Ok(_) => Outcome::Accepted,
+            Err(_) if self.settings.report_only => Outcome::Reported,
+            Err(_) => Outcome::Refused,
+        };
+        self.tell(outcome, result.as_ref().err().map(|refused| refused.error.clone()));
+    }
+
+    fn tell(&self, outcome: Outcome, refusal: Option<AuthError>) {
+        let (source, notes, duration) = (self.source, self.trail.notes(), self.started.elapsed());
+        let decision = Decision { outcome, refusal, source, notes, duration };
+        if self.settings.measured {
+            decision.measure();
+        }
+        decision.tell();
+        self.settings.watchers.0.iter().for_each(|watcher| watcher(&decision));
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // Not while a user's function panics: a second panic would end the process.
+        if !self.ended && !std::thread::panicking() {
+            self.tell(Outcome::Abandoned, None);
+        }
+    }
+}
