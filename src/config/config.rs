@@ -4,18 +4,17 @@ use std::path::Path;
 
 use toml::Table;
 
+use super::authority::AuthorityConfig;
+use super::check::check;
 use super::environment::{CONFIG, tree};
-use super::make::{self, Making};
 use super::names::Names;
 use super::settings::Settings;
-use super::{reader, schema};
-use crate::authorize::Require;
+use super::{layer, reader, schema};
+use crate::authorize::RequireRoutes;
 use crate::error::ConfigProblemKind::{Conflict, Unavailable};
 use crate::error::{ConfigError, Problems};
-use crate::jose::Claims;
-use crate::keys::Secret;
 use crate::layer::JwtAuthLayer;
-use crate::verify::{Authority, ClaimsType, TokenCache, Verifier, VerifierBuilder};
+use crate::verify::{ClaimsType, Verifier, VerifierBuilder};
 
 /// What a deployment changes, from a TOML file or from environment variables (feature `config`).
 ///
@@ -39,7 +38,7 @@ use crate::verify::{Authority, ClaimsType, TokenCache, Verifier, VerifierBuilder
 ///     "#,
 /// )?;
 /// let verifier = config.verifier_builder::<Claims>()?.build()?;
-/// let (layer, policy) = (config.layer(verifier)?, config.require());
+/// let (layer, policies) = (config.layer(verifier)?, config.policies()?);
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
@@ -62,8 +61,9 @@ impl Config {
     /// # Errors
     /// If it cannot be read, or for the reasons of [`Config::from_toml`]. Each mistake names the file.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path.as_ref());
         let path = path.as_ref().display();
-        let text = std::fs::read_to_string(path.to_string()).map_err(|error| {
+        let text = text.map_err(|error| {
             ConfigError::new(path.to_string(), error.to_string(), "name a file that can be read")
                 .of_kind(Unavailable)
         })?;
@@ -131,106 +131,31 @@ impl Config {
 
     fn read(mut tree: Table, names: Names, mut problems: Problems) -> Result<Self, ConfigError> {
         let settings = reader::read(&mut tree, &names, &mut problems);
-        let config = Self { settings, names };
-        config.check(&mut problems);
+        check(&settings, &names, &mut problems);
         problems.into_result()?;
-        Ok(config)
+        Ok(Self { settings, names })
     }
 
-    fn check(&self, problems: &mut Problems) {
-        let mut good = Vec::new();
-        for making in self.makings() {
-            let Some(authority) = problems.take(making.authority()) else { continue };
-            let keys = making.keys();
-            let tried = Verifier::<Claims>::new(authority).map_err(|error| making.renamed(&error, keys));
-            if problems.take(tried).is_some() {
-                good.extend(making.authority().ok());
-            }
-        }
-        let s = &self.settings;
-        if s.authorities.is_empty() {
-            let remedy = "add a table [[authorities]]";
-            problems.add(ConfigError::new("authorities", "there is none", remedy));
-        }
-        // Only together they can contradict each other.
-        if good.len() > 1 {
-            let together = Verifier::<Claims>::builder().authorities(good).build();
-            problems.take(together.map_err(|error| self.under("authorities", &error)));
-        }
-        if let Err(error) = make::limits(&s.limits).check() {
-            for problem in error.problems() {
-                problems.add(self.names.rename(problem, &format!("limits.{}", problem.setting())));
-            }
-        }
-        if let (Some(cache), Ok(secret)) = (self.cache(), Secret::generate()) {
-            let any = Authority::hs256(secret).any_issuer().any_audience();
-            let tried = Verifier::<Claims>::builder().authority(any).cache(cache).build();
-            problems.take(tried.map_err(|error| self.under("cache", &error)));
-        }
-        if let Ok(secret) = Secret::generate()
-            && let Ok(verifier) =
-                Verifier::<Claims>::new(Authority::hs256(secret).any_issuer().any_audience())
-        {
-            problems.take(self.layer(verifier));
-        }
-        for (key, words) in [("scopes", &s.require.scopes), ("roles", &s.require.roles)] {
-            for (index, word) in words.iter().enumerate() {
-                let good = match key {
-                    "scopes" => word.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\'),
-                    _ => true,
-                };
-                if word.is_empty() || !good {
-                    let name = self.names.of(&format!("require.{key}[{index}]"));
-                    problems.add(ConfigError::new(
-                        name,
-                        format!("{word:?} cannot be used"),
-                        "use a word without spaces, quotes and backslashes",
-                    ));
-                }
-            }
-        }
-    }
-
-    fn under(&self, path: &str, error: &ConfigError) -> ConfigError {
-        let mut all = Problems::default();
-        error.problems().iter().for_each(|problem| all.add(self.names.rename(problem, path)));
-        all.into_error()
-    }
-
-    fn makings(&self) -> impl Iterator<Item = Making<'_>> {
+    fn authorities(&self) -> impl Iterator<Item = AuthorityConfig<'_>> {
         let names = &self.names;
-        self.settings.authorities.iter().enumerate().map(move |(index, settings)| Making {
-            settings,
-            index,
-            names,
-        })
+        let all = self.settings.authorities.iter().enumerate();
+        all.map(move |(index, settings)| AuthorityConfig { settings, index, names })
     }
 
-    fn cache(&self) -> Option<TokenCache> {
-        let settings = self.settings.cache.as_ref()?;
-        let mut cache = TokenCache::new();
-        if let Some(entries) = settings.entries {
-            cache = cache.entries(entries);
-        }
-        Some(match settings.bytes {
-            Some(bytes) => cache.bytes(bytes),
-            None => cache,
-        })
-    }
-
-    /// A builder with the authorities, the limits and the cache; files are read anew. Add a clock or checks of your own to it.
+    /// A builder with the authorities, the limits and the cache. Files are read anew. Add a clock or checks of your own to it.
     ///
     /// # Errors
     /// If a file that a setting names cannot be used any more.
     pub fn verifier_builder<C: ClaimsType>(&self) -> Result<VerifierBuilder<C>, ConfigError> {
         let mut problems = Problems::default();
-        let mut builder = Verifier::<C>::builder().limits(make::limits(&self.settings.limits));
-        for making in self.makings() {
-            builder = builder.authorities(problems.take(making.authority()));
+        let mut builder = Verifier::<C>::builder().limits(layer::limits(&self.settings.limits));
+        for authority in self.authorities() {
+            authority.warn_of_skipped_keys();
+            builder = builder.authorities(problems.take(authority.authority()));
         }
         problems.into_result()?;
-        Ok(match self.cache() {
-            Some(cache) => builder.cache(cache),
+        Ok(match &self.settings.cache {
+            Some(settings) => builder.cache(layer::cache(settings)),
             None => builder,
         })
     }
@@ -238,17 +163,21 @@ impl Config {
     /// A layer with the settings of the table `layer`.
     ///
     /// # Errors
-    /// None, for they were checked when they were read.
+    /// None that reading the configuration has not told.
     pub fn layer<C>(&self, verifier: Verifier<C>) -> Result<JwtAuthLayer<C>, ConfigError> {
-        make::layer(&self.settings.layer, &self.names, verifier)
+        layer::layer(&self.settings.layer, &self.names, verifier)
     }
 
-    /// The policy of the table `require`: every scope and every role there, or any verified token if there are none.
-    pub fn require(&self) -> Require {
-        let settings = &self.settings.require;
-        let scopes = settings.scopes.iter().map(Require::scope);
-        let all: Vec<_> = scopes.chain(settings.roles.iter().map(Require::role)).collect();
-        if all.is_empty() { Require::authenticated() } else { Require::all(all) }
+    /// The policies of `require` and `routes`, as a layer. Put it around a whole service, where it sees the whole path, and put
+    /// the [`Config::layer`] around it.
+    ///
+    /// A path that servers could read in two ways, such as `//admin` or `/%61dmin`, is refused if any route is listed. A final
+    /// slash makes no difference.
+    ///
+    /// # Errors
+    /// None that reading the configuration has not told.
+    pub fn policies(&self) -> Result<RequireRoutes, ConfigError> {
+        layer::policies(&self.settings, &self.names)
     }
 
     /// The headers that the inner service gets, each with its claim.

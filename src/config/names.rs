@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::{ConfigError, ConfigProblem};
+use crate::error::{ConfigError, ConfigProblem, Problems};
 
 /// The user's names of settings that have another path here.
 #[derive(Clone, Debug, Default)]
@@ -26,11 +26,53 @@ impl Names {
         path.to_owned()
     }
 
-    /// The same mistake, at this path.
+    /// The same mistake, at this path and in the words of a configuration.
     pub(super) fn rename(&self, problem: &ConfigProblem, path: &str) -> ConfigError {
-        ConfigError::new(self.of(path), problem.problem(), problem.remedy()).of_kind(problem.kind())
+        let words = |text: &str| self.in_words(text, path);
+        ConfigError::new(self.of(path), words(problem.problem()), words(problem.remedy()))
+            .of_kind(problem.kind())
+    }
+
+    /// All of these mistakes, at one path.
+    pub(super) fn rename_all(&self, error: &ConfigError, path: &str) -> ConfigError {
+        let mut all = Problems::default();
+        error.problems().iter().for_each(|problem| all.add(self.rename(problem, path)));
+        all.into_error()
+    }
+
+    /// What is said of a call, said of the setting that makes it.
+    fn in_words(&self, text: &str, path: &str) -> String {
+        let authority = path.split_once('.').map_or("", |(table, _)| table);
+        let mut text = text.to_owned();
+        for (said, words, setting) in CALLS {
+            if text.contains(said) {
+                let name = self.of(&setting.replace('@', authority));
+                text = text.replace(said, &words.replace("{}", &name)).trim_end_matches("])").to_owned();
+            }
+        }
+        text
     }
 }
+
+/// Calls in the words of builders: what is said instead, and of which setting.
+const CALLS: [(&str, &str, &str); 12] = [
+    ("call RemoteKeys::insecure_http_on_loopback()", "set {}", "@.fetch.insecure_http_on_loopback"),
+    ("call RemoteKeys::insecure_http_hosts([", "let {} name ", "@.fetch.insecure_http_hosts"),
+    ("or do not call .algorithms(..)", "or leave {} out", "@.algorithms"),
+    ("rfc9068() is set, and a typ(..) other", "{} is rfc9068, and the typ is another", "@.profile"),
+    ("both discovery_url(..) and jwks_url(..) are set", "the other address of keys is set as well", ""),
+    ("call jwks_url(..) instead", "set {} instead", "@.jwks_url"),
+    ("call Secret::from_hex, or Secret::from_bytes if", "begin it with hex: (or with raw: if", ""),
+    ("takes the text itself", "takes the text itself)", ""),
+    ("use TokenSource::bearer()", "use bearer", ""),
+    ("use TokenSource::cookie(..)", "use cookie:NAME", ""),
+    ("use TokenSource::websocket_protocol(..)", "use websocket_protocol:PREFIX", ""),
+    (
+        "name your own with HttpFetch::builder().root_certificates(..)",
+        "name your own in {}",
+        "@.fetch.ca_file",
+    ),
+];
 
 /// The one of these names that this one was probably meant to be.
 pub(super) fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::values::{AlgorithmName, Bounds, Jwks, OneOrMany, SecretText};
+use super::values::{AlgorithmName, Bounds, Jwks, MethodName, OneOrMany, Role, Scope, SecretText};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -23,6 +23,10 @@ pub(super) struct Settings {
     pub(super) layer: LayerSettings,
     /// What every token must grant.
     pub(super) require: RequireSettings,
+    /// What a token must grant on some routes besides, one table for each. The most specific path decides.
+    pub(super) routes: Vec<RouteSettings>,
+    /// Refuses every path that `routes` does not list.
+    pub(super) deny_unlisted: bool,
 }
 
 /// A trusted issuer: exactly one origin of keys, and the rules for its tokens.
@@ -60,8 +64,10 @@ pub(super) struct AuthoritySettings {
     /// Origin of keys: a file with a public key or certificate as PEM. `algorithms` names its one algorithm.
     pub(super) pem_file: Option<PathBuf>,
     /// Seconds by which the clocks of issuer and verifier may differ: 30 unless set, at most 300.
+    #[schemars(range(min = 0, max = 300))]
     pub(super) leeway: Option<u64>,
     /// Seconds after `iat` for which a token is good, whatever its `exp`.
+    #[schemars(range(min = 1))]
     pub(super) max_age: Option<u64>,
     /// The media type that the header's `typ` must name.
     pub(super) typ: Option<String>,
@@ -93,7 +99,7 @@ pub(super) enum Profile {
 }
 
 /// How keys are fetched.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Hash, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct FetchSettings {
     /// Hosts that may be asked over plain `http://`, as `host` or `host:port`. Every machine on the way can then send keys.
@@ -114,12 +120,16 @@ pub(super) struct FetchSettings {
     /// believed: `[300, 3600]` unless set, from 1 to 86400.
     pub(super) max_age: Option<Bounds>,
     /// Seconds after any fetch until an unknown `kid` may cause another: 10 unless set, 5 to 300.
+    #[schemars(range(min = 5, max = 300))]
     pub(super) cooldown: Option<u64>,
     /// Seconds for which keys serve after they should have been refreshed: 21600 unless set, at most 86400.
+    #[schemars(range(min = 0, max = 86_400))]
     pub(super) stale: Option<u64>,
     /// Seconds for which a request waits for keys: 2 unless set, at most 10.
+    #[schemars(range(min = 0, max = 10))]
     pub(super) wait: Option<u64>,
     /// Seconds that one fetch may take: 5 unless set, 1 to 30.
+    #[schemars(range(min = 1, max = 30))]
     pub(super) fetch_time: Option<u64>,
 }
 
@@ -128,18 +138,25 @@ pub(super) struct FetchSettings {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct LimitSettings {
     /// Bytes of the whole encoded token: 16384 unless set, 256 to 1048576.
+    #[schemars(range(min = 256, max = 1_048_576))]
     pub(super) token_bytes: Option<usize>,
     /// Bytes of the decoded header: 2048 unless set, 64 to 65536.
+    #[schemars(range(min = 64, max = 65_536))]
     pub(super) header_bytes: Option<usize>,
     /// Bytes of the header's `kid`: 256 unless set, 1 to 2048.
+    #[schemars(range(min = 1, max = 2048))]
     pub(super) kid_bytes: Option<usize>,
     /// Nesting of the payload's JSON: 32 unless set, 1 to 64.
+    #[schemars(range(min = 1, max = 64))]
     pub(super) json_depth: Option<usize>,
     /// Members of the payload's object: 128 unless set, 1 to 4096.
+    #[schemars(range(min = 1, max = 4096))]
     pub(super) claims: Option<usize>,
     /// Elements of an `aud` array: 32 unless set, 1 to 1024.
+    #[schemars(range(min = 1, max = 1024))]
     pub(super) audience_elements: Option<usize>,
     /// Keys that are tried for a token whose `kid` does not choose one: 1 unless set, 1 to 4.
+    #[schemars(range(min = 1, max = 4))]
     pub(super) keys_tried: Option<usize>,
 }
 
@@ -148,8 +165,10 @@ pub(super) struct LimitSettings {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct CacheSettings {
     /// Tokens at most: 10000 unless set, 32 to 100000000.
+    #[schemars(range(min = 32, max = 100_000_000))]
     pub(super) entries: Option<usize>,
     /// Bytes at most: 33554432 unless set, 65536 to 1099511627776.
+    #[schemars(range(min = 65_536, max = 1_099_511_627_776_u64))]
     pub(super) bytes: Option<usize>,
 }
 
@@ -175,7 +194,24 @@ pub(super) struct LayerSettings {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct RequireSettings {
     /// Scopes that every token must have.
-    pub(super) scopes: Vec<String>,
-    /// Roles that every token must have.
-    pub(super) roles: Vec<String>,
+    pub(super) scopes: Vec<Scope>,
+    /// Roles that every token must have. `roles_at` of the authority says where they are.
+    pub(super) roles: Vec<Role>,
+}
+
+/// What a token must grant on one route, besides what `require` says. A method that no table of a listed path names is refused
+/// there; `HEAD` is what `GET` is.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(super) struct RouteSettings {
+    /// The path: `/orders`, `/orders/{id}` with any one segment, or `/admin/{*rest}` for `/admin` and all below it.
+    pub(super) path: String,
+    /// The methods, such as `GET`: all unless set.
+    pub(super) methods: Vec<MethodName>,
+    /// Scopes that a token must have.
+    pub(super) scopes: Vec<Scope>,
+    /// Roles that a token must have.
+    pub(super) roles: Vec<Role>,
+    /// Lets everybody in, with a token or without, whatever `require` says. Only with `layer.optional`.
+    pub(super) anyone: bool,
 }

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
+use http::Method;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, MapAccess, SeqAccess, Unexpected, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer};
@@ -13,6 +15,12 @@ use crate::jose::Algorithm;
 /// Text that is never shown.
 #[derive(Clone)]
 pub(super) struct SecretText(Zeroizing<String>);
+
+impl Hash for SecretText {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
 
 impl SecretText {
     pub(super) fn new(text: String) -> Self {
@@ -120,15 +128,86 @@ impl JsonSchema for AlgorithmName {
     }
 }
 
-/// A JWK set, which may have secrets in it.
-#[derive(Clone)]
-pub(super) struct Jwks(SecretText);
+/// The name of an HTTP method.
+#[derive(Clone, Debug)]
+pub(super) struct MethodName(pub(super) Method);
 
-impl Jwks {
-    pub(super) fn as_str(&self) -> &str {
-        self.0.as_str()
+impl<'de> Deserialize<'de> for MethodName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let is_method =
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+        Method::from_bytes(name.as_bytes()).ok().filter(|_| is_method).map(Self).ok_or_else(|| {
+            Error::invalid_value(Unexpected::Str(&name), &"an HTTP method in capitals, such as GET")
+        })
     }
 }
+
+impl JsonSchema for MethodName {
+    fn schema_name() -> Cow<'static, str> {
+        "Method".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[A-Z-]+$" })
+    }
+}
+
+/// One scope.
+#[derive(Clone, Debug)]
+pub(super) struct Scope(pub(super) String);
+
+impl<'de> Deserialize<'de> for Scope {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let scope = String::deserialize(deserializer)?;
+        let is_word = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+        match !scope.is_empty() && scope.bytes().all(is_word) {
+            true => Ok(Self(scope)),
+            false => {
+                let expected = "one scope: printable ASCII without spaces, quotes and backslashes";
+                Err(Error::invalid_value(Unexpected::Str(&scope), &expected))
+            }
+        }
+    }
+}
+
+impl JsonSchema for Scope {
+    fn schema_name() -> Cow<'static, str> {
+        "Scope".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": r"^[\x21\x23-\x5B\x5D-\x7E]+$" })
+    }
+}
+
+/// One role.
+#[derive(Clone, Debug)]
+pub(super) struct Role(pub(super) String);
+
+impl<'de> Deserialize<'de> for Role {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let role = String::deserialize(deserializer)?;
+        match role.is_empty() {
+            false => Ok(Self(role)),
+            true => Err(Error::invalid_value(Unexpected::Str(""), &"the name of a role")),
+        }
+    }
+}
+
+impl JsonSchema for Role {
+    fn schema_name() -> Cow<'static, str> {
+        "Role".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "minLength": 1 })
+    }
+}
+
+/// A JWK set, which may have secrets in it.
+#[derive(Clone)]
+pub(super) struct Jwks(pub(super) SecretText);
 
 impl fmt::Debug for Jwks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -176,7 +255,7 @@ impl JsonSchema for Jwks {
 }
 
 /// Seconds: one number, or the least and the most.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Bounds(pub(super) u64, pub(super) u64);
 
 impl<'de> Deserialize<'de> for Bounds {
@@ -221,8 +300,9 @@ impl JsonSchema for Bounds {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": ["integer", "array"],
-            "minimum": 0,
-            "items": { "type": "integer", "minimum": 0 },
+            "minimum": 1,
+            "maximum": 86400,
+            "items": { "type": "integer", "minimum": 1, "maximum": 86400 },
             "minItems": 2,
             "maxItems": 2,
         })

@@ -1,31 +1,33 @@
-//! Settings into what they are settings of.
+//! The settings of an authority into an authority.
 
-use std::path::Path;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Uri;
 use zeroize::Zeroizing;
 
+use super::layer::set;
 use super::names::Names;
-use super::settings::{AuthoritySettings, LayerSettings, LimitSettings, Profile};
+use super::settings::{AuthoritySettings, Profile};
 use super::values::{Bounds, SecretText};
-use crate::error::ConfigProblemKind::{Conflict, Missing, OutOfBounds};
-use crate::error::{ConfigError, Problems};
-use crate::jose::{Algorithm, Limits};
+use crate::error::ConfigProblemKind::{Conflict, Missing, Unavailable};
+use crate::error::{ConfigError, ConfigProblem, Problems};
+use crate::jose::{Algorithm, Claims};
 use crate::keys::{HttpFetch, KeySet, RemoteKeys, Secret};
-use crate::layer::{Csrf, JwtAuthLayer, TokenSource};
+use crate::runtime::trace;
 use crate::store::FileKeyStore;
 use crate::verify::{Authority, Verifier};
 
 /// One authority, and what its settings are called.
-pub(super) struct Making<'a> {
+pub(super) struct AuthorityConfig<'a> {
     pub(super) settings: &'a AuthoritySettings,
     pub(super) index: usize,
     pub(super) names: &'a Names,
 }
 
-impl Making<'_> {
-    pub(super) fn name(&self, key: &str) -> String {
+impl AuthorityConfig<'_> {
+    fn name(&self, key: &str) -> String {
         self.names.of(&format!("authorities[{}].{key}", self.index))
     }
 
@@ -34,31 +36,36 @@ impl Making<'_> {
     }
 
     /// The mistakes of the crate's own builders, under the user's names.
-    pub(super) fn renamed(&self, error: &ConfigError, keys: &str) -> ConfigError {
+    fn renamed(&self, error: &ConfigError, keys: &str) -> ConfigError {
         let mut all = Problems::default();
-        for problem in error.problems() {
-            let key = match problem.setting() {
-                "secret" | "keys" => keys.to_owned(),
-                "previous_secret" => self.previous_key().to_owned(),
-                "url" if self.settings.oidc => "issuer".to_owned(),
-                "url" => "jwks_url".to_owned(),
-                "required_claim" => "required_claims".to_owned(),
-                "HttpFetch" | "root_certificates" => "fetch.ca_file".to_owned(),
-                "client_certificate" => "fetch.client_certificate_file".to_owned(),
-                of_fetch @ ("cooldown"
-                | "stale"
-                | "max_age"
-                | "fetch_time"
-                | "wait"
-                | "proxy"
-                | "insecure_http_hosts"
-                | "bearer_token_file"
-                | "keep_in") => format!("fetch.{of_fetch}"),
-                other => other.to_owned(),
-            };
-            all.add(self.names.rename(problem, &format!("authorities[{}].{key}", self.index)));
-        }
+        error.problems().iter().for_each(|problem| all.add(self.renamed_one(problem, keys)));
         all.into_error()
+    }
+
+    fn renamed_one(&self, problem: &ConfigProblem, keys: &str) -> ConfigError {
+        let key = match problem.setting() {
+            "secret" | "keys" => keys.to_owned(),
+            "previous_secret" => self.previous_key().to_owned(),
+            "url" if self.settings.oidc => "issuer".to_owned(),
+            "url" => "jwks_url".to_owned(),
+            "required_claim" => "required_claims".to_owned(),
+            // The source of keys has a setting of this name, too, and other words.
+            "max_age" if problem.problem().starts_with("it is zero") => "max_age".to_owned(),
+            "HttpFetch" => "fetch".to_owned(),
+            "root_certificates" => "fetch.ca_file".to_owned(),
+            "client_certificate" => "fetch.client_certificate_file".to_owned(),
+            of_fetch @ ("cooldown"
+            | "stale"
+            | "max_age"
+            | "fetch_time"
+            | "wait"
+            | "proxy"
+            | "insecure_http_hosts"
+            | "bearer_token_file"
+            | "keep_in") => format!("fetch.{of_fetch}"),
+            other => other.to_owned(),
+        };
+        self.names.rename(problem, &format!("authorities[{}].{key}", self.index))
     }
 
     fn previous_key(&self) -> &'static str {
@@ -92,46 +99,81 @@ impl Making<'_> {
         }
     }
 
-    /// The key of the origin of keys, once there is one.
-    pub(super) fn keys(&self) -> &'static str {
-        self.origin().unwrap_or("secret")
+    /// # Errors
+    /// If its keys cannot be used. The rules were checked before.
+    pub(super) fn authority(&self) -> Result<Authority, ConfigError> {
+        let origin = self.origin()?;
+        Ok(self.with_rules(self.with_keys(origin)?, origin))
     }
 
-    /// # Errors
-    /// All that is wrong with the settings, as far as it shows before a verifier is built.
-    pub(super) fn authority(&self) -> Result<Authority, ConfigError> {
+    /// Notes all that is wrong. Rules are checked even where keys lack.
+    pub(super) fn check(&self, problems: &mut Problems) {
+        problems.add_all_unless_told(self.wrong_rules());
+        let origin = self.origin();
+        let made = origin.clone().and_then(|origin| {
+            problems.add_all_unless_told(self.only_of(origin));
+            self.authority()
+        });
+        let (authority, has_keys) = match (made, &origin) {
+            (Ok(authority), _) => (Some(authority), true),
+            (Err(error), Ok(origin @ ("jwks_url" | "oidc"))) => {
+                problems.add_unless_told(&error);
+                (Some(self.with_rules(self.fetched(self.remote().0), origin)), true)
+            }
+            (Err(error), _) => {
+                problems.add_unless_told(&error);
+                (stand_in().map(|authority| self.with_rules(authority, "secret")), false)
+            }
+        };
+        let Some(Err(error)) = authority.map(Verifier::<Claims>::new) else { return };
+        let of_keys = ["keys", "secret", "algorithms"];
+        let mut told = Problems::default();
+        for problem in error.problems().iter().filter(|told| has_keys || !of_keys.contains(&told.setting())) {
+            told.add(self.renamed_one(problem, origin.as_ref().copied().unwrap_or("secret")));
+        }
+        problems.add_all_unless_told(told);
+    }
+
+    /// What is wrong with rules by themselves, in the words of a configuration.
+    fn wrong_rules(&self) -> Problems {
         let s = self.settings;
         let mut problems = Problems::default();
         if s.issuer.is_none() && !s.any_issuer {
             let remedy = format!("name the `iss` of the tokens, or set {}", self.name("any_issuer"));
             problems.add(self.refused("issuer", "it is not set", remedy).of_kind(Missing));
         }
+        if s.issuer.is_some() && s.any_issuer {
+            let problem = format!("{} is set as well", self.name("issuer"));
+            problems.add(self.refused("any_issuer", problem, "keep one of them").of_kind(Conflict));
+        }
+        if s.oidc && s.issuer.is_none() {
+            let remedy = format!("set {}", self.name("issuer"));
+            problems.add(self.refused("oidc", "there is no issuer to discover", remedy).of_kind(Missing));
+        }
         if s.audience.is_none() && !s.any_audience {
             let remedy = format!("name this service as `aud` does, or set {}", self.name("any_audience"));
             problems.add(self.refused("audience", "it is not set", remedy).of_kind(Missing));
         }
-        if s.max_age == Some(0) {
-            let remedy = "use the longest time that a token may be in use";
-            problems.add(self.refused("max_age", "it is zero", remedy).of_kind(OutOfBounds));
+        if s.audience.as_ref().is_some_and(|audience| audience.0.is_empty()) {
+            problems.add(self.refused("audience", "the list is empty", "name this service as `aud` does"));
+        }
+        if s.audience.is_some() && s.any_audience {
+            let problem = format!("{} is set as well", self.name("audience"));
+            problems.add(self.refused("any_audience", problem, "keep one of them").of_kind(Conflict));
+        }
+        if s.algorithms.as_ref().is_some_and(Vec::is_empty) {
+            problems.add(self.refused("algorithms", "the list is empty", "name one, or leave it out"));
         }
         if s.only_roles.is_some() && s.roles_at.is_none() {
+            let problem = "there is no place of roles to cap";
             let remedy = format!("set {} as well", self.name("roles_at"));
-            problems.add(
-                self.refused("only_roles", "there is no place of roles to cap", remedy).of_kind(Missing),
-            );
+            problems.add(self.refused("only_roles", problem, remedy).of_kind(Missing));
         }
-        let origin = problems.take(self.origin());
-        if let Some(origin) = origin {
-            problems.take(self.only_of(origin));
-        }
-        problems.into_result()?;
-        let Some(origin) = origin else { return Err(ConfigError::no_backend()) };
-        Ok(self.with_rules(self.with_keys(origin)?, origin))
+        problems
     }
 
-    /// # Errors
-    /// For each setting that goes with other keys.
-    fn only_of(&self, origin: &str) -> Result<(), ConfigError> {
+    /// Settings that go with other keys.
+    fn only_of(&self, origin: &str) -> Problems {
         let (s, f) = (self.settings, &self.settings.fetch);
         let mut problems = Problems::default();
         let fetched = matches!(origin, "jwks_url" | "oidc");
@@ -166,7 +208,7 @@ impl Making<'_> {
             let problem = format!("it goes with a secret, and {} is set", self.name(origin));
             problems.add(self.refused(self.previous_key(), problem, "leave it out").of_kind(Conflict));
         }
-        problems.into_result()
+        problems
     }
 
     fn with_keys(&self, origin: &str) -> Result<Authority, ConfigError> {
@@ -175,10 +217,7 @@ impl Making<'_> {
         let keys = |keys: Result<KeySet, ConfigError>| keys.map(Authority::keys).map_err(own);
         match origin {
             "secret" | "secret_file" => self.with_secret(origin),
-            "jwks" => keys(KeySet::from_jwks_with_secrets(s.jwks.as_ref().map_or("", |jwks| jwks.as_str()))),
-            "jwks_file" => {
-                keys(KeySet::from_jwks_with_secrets(self.file("jwks_file", s.jwks_file.as_deref())?.as_str()))
-            }
+            "jwks" | "jwks_file" => keys(KeySet::from_jwks_with_secrets(self.jwk_set(origin)?.as_str())),
             "pem_file" => match self.algorithms().as_slice() {
                 [one] => keys(KeySet::from_pem(*one, self.file("pem_file", s.pem_file.as_deref())?.as_str())),
                 _ => Err(self
@@ -186,10 +225,30 @@ impl Making<'_> {
                     .of_kind(Missing)),
             },
             _ => {
-                let url = if s.oidc { s.issuer.as_deref() } else { s.jwks_url.as_deref() };
-                let remote = self.remote(url.unwrap_or_default())?;
-                Ok(if s.oidc { Authority::oidc(remote) } else { Authority::jwks(remote) })
+                let (keys, address) = self.remote();
+                let (fetch, fetched_as) = self.fetch(&address)?;
+                Ok(self.fetched(keys.fetch(fetch).configured_as(fetched_as)))
             }
+        }
+    }
+
+    fn fetched(&self, keys: RemoteKeys) -> Authority {
+        if self.settings.oidc { Authority::oidc(keys) } else { Authority::jwks(keys) }
+    }
+
+    fn jwk_set(&self, origin: &str) -> Result<SecretText, ConfigError> {
+        match &self.settings.jwks {
+            Some(jwks) => Ok(jwks.0.clone()),
+            None => self.file(origin, self.settings.jwks_file.as_deref()),
+        }
+    }
+
+    /// Logs which keys of a configured JWK set are not used, and why.
+    pub(super) fn warn_of_skipped_keys(&self) {
+        let Ok(origin @ ("jwks" | "jwks_file")) = self.origin() else { return };
+        let set = self.jwk_set(origin).and_then(|jwks| KeySet::from_jwks_with_secrets(jwks.as_str()));
+        for _key in set.iter().flat_map(KeySet::skipped) {
+            trace::warn!(setting = self.name(origin), key = %_key, "a key is not used");
         }
     }
 
@@ -227,67 +286,75 @@ impl Making<'_> {
         }
     }
 
-    fn remote(&self, url: &str) -> Result<RemoteKeys, ConfigError> {
+    /// Keys that are fetched, but for what fetches them; and the address that is asked first.
+    fn remote(&self) -> (RemoteKeys, String) {
         let (s, f) = (self.settings, &self.settings.fetch);
-        let mut problems = Problems::default();
-        let mut keys = RemoteKeys::new(url).insecure_http_hosts(&f.insecure_http_hosts);
-        let mut address = url;
-        if s.oidc {
-            if let Some(document) = &s.discovery_url {
-                keys = keys.discovery_url(document);
-                address = document;
-            }
-            if let Some(set) = &s.jwks_url {
-                keys = keys.jwks_url(set);
-                address = set;
-            }
+        let url = if s.oidc { &s.issuer } else { &s.jwks_url };
+        let mut address = url.clone().unwrap_or_default();
+        let mut keys = RemoteKeys::new(&address).insecure_http_hosts(&f.insecure_http_hosts);
+        if let (true, Some(document)) = (s.oidc, &s.discovery_url) {
+            keys = keys.discovery_url(document);
+            address.clone_from(document);
+        }
+        if let (true, Some(set)) = (s.oidc, &s.jwks_url) {
+            keys = keys.jwks_url(set);
+            address.clone_from(set);
         }
         if f.insecure_http_on_loopback {
             keys = keys.insecure_http_on_loopback();
         }
-        if let Some(path) = &f.keep_in {
-            keys = keys.keep_in(FileKeyStore::new(path));
-        }
-        if let Some(Bounds(least, most)) = f.max_age {
-            keys = keys.max_age(seconds(least)..=seconds(most));
-        }
+        keys = set(keys, f.keep_in.as_ref().map(FileKeyStore::new), RemoteKeys::keep_in);
+        keys = set(keys, f.max_age, |keys, Bounds(least, most)| keys.max_age(seconds(least)..=seconds(most)));
         keys = set(keys, f.cooldown.map(seconds), RemoteKeys::cooldown);
         keys = set(keys, f.stale.map(seconds), RemoteKeys::stale);
         keys = set(keys, f.wait.map(seconds), RemoteKeys::wait);
         keys = set(keys, f.fetch_time.map(seconds), RemoteKeys::fetch_time);
+        (keys, address)
+    }
+
+    /// What fetches, and a number that another configuration of the fetch has not.
+    fn fetch(&self, address: &str) -> Result<(HttpFetch, u64), ConfigError> {
+        let f = &self.settings.fetch;
+        let mut problems = Problems::default();
+        let mut fetched_as = DefaultHasher::new();
+        f.hash(&mut fetched_as);
+        let mut pem = |key: &str, path: &Option<PathBuf>| {
+            let pem =
+                problems.take(path.as_deref().map(|path| self.file(key, Some(path))).transpose()).flatten();
+            pem.as_ref().map(SecretText::as_str).hash(&mut fetched_as);
+            pem
+        };
+        let roots = pem("fetch.ca_file", &f.ca_file);
+        let client = pem("fetch.client_certificate_file", &f.client_certificate_file);
         let mut fetch = HttpFetch::builder();
-        if let Some(path) = &f.ca_file {
-            let pem = problems.take(self.file("fetch.ca_file", Some(path)));
-            fetch = set(fetch, pem, |fetch, pem| fetch.root_certificates(pem.as_str()));
-        }
-        if let Some(path) = &f.client_certificate_file {
-            let pem = problems.take(self.file("fetch.client_certificate_file", Some(path)));
-            fetch = set(fetch, pem, |fetch, pem| fetch.client_certificate(pem.as_str()));
-        }
+        fetch = set(fetch, roots, |fetch, pem| fetch.root_certificates(pem.as_str()));
+        fetch = set(fetch, client, |fetch, pem| fetch.client_certificate(pem.as_str()));
+        fetch = set(fetch, f.proxy.as_ref(), |fetch, proxy| fetch.proxy(proxy.as_str()));
         if let (Some(path), Ok(address)) = (&f.bearer_token_file, address.parse::<Uri>()) {
             let host = address.authority().map_or("", |host| host.as_str());
             let origin = format!("{}://{host}", address.scheme_str().unwrap_or_default());
             fetch = fetch.bearer_token_file(&origin, path);
         }
-        fetch = set(fetch, f.proxy.as_ref(), |fetch, proxy| fetch.proxy(proxy.as_str()));
         let fetch = problems.take(fetch.build().map_err(|error| self.renamed(&error, "jwks_url")));
         problems.into_result()?;
-        Ok(set(keys, fetch, RemoteKeys::fetch))
+        Ok((fetch.ok_or_else(ConfigError::no_backend)?, fetched_as.finish()))
     }
 
     fn with_rules(&self, mut authority: Authority, origin: &str) -> Authority {
         let s = self.settings;
         authority = set(authority, s.issuer.clone().filter(|_| origin != "oidc"), Authority::issuer);
-        if s.any_issuer {
+        if s.any_issuer && s.issuer.is_none() {
             authority = authority.any_issuer();
         }
         for audience in s.audience.iter().flat_map(|all| &all.0) {
             authority = authority.audience(audience);
         }
-        if s.any_audience {
+        if s.any_audience && s.audience.is_none() {
             authority = authority.any_audience();
         }
-        authority = set(authority, s.algorithms.is_some().then(|| self.algorithms()), Authority::algorithms);
+        // An empty list was told, or is what is left of one that could not be read.
+        let algorithms = Some(self.algorithms()).filter(|algorithms| !algorithms.is_empty());
+        authority = set(authority, algorithms, Authority::algorithms);
         authority = set(authority, s.leeway.map(seconds), Authority::leeway);
         authority = set(authority, s.max_age.map(seconds), Authority::max_age);
         authority = set(authority, s.typ.as_ref(), Authority::typ);
@@ -310,22 +377,21 @@ impl Making<'_> {
     fn file(&self, key: &str, path: Option<&Path>) -> Result<SecretText, ConfigError> {
         let path = path.unwrap_or(Path::new(""));
         let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
-            self.refused(key, format!("{}: {error}", path.display()), "name a file that can be read")
+            let problem = format!("{}: {error}", path.display());
+            self.refused(key, problem, "name a file that can be read").of_kind(Unavailable)
         })?;
         let text = text.strip_suffix('\n').unwrap_or(&text);
         Ok(SecretText::new(text.strip_suffix('\r').unwrap_or(text).to_owned()))
     }
 }
 
-fn seconds(number: u64) -> Duration {
-    Duration::from_secs(number)
+/// An authority of which only the rules are looked at.
+pub(super) fn stand_in() -> Option<Authority> {
+    Secret::generate().ok().map(Authority::hs256)
 }
 
-fn set<B, T>(builder: B, value: Option<T>, with: impl FnOnce(B, T) -> B) -> B {
-    match value {
-        Some(value) => with(builder, value),
-        None => builder,
-    }
+fn seconds(number: u64) -> Duration {
+    Duration::from_secs(number)
 }
 
 fn secret_of(text: &SecretText) -> Result<Secret, ConfigError> {
@@ -333,77 +399,5 @@ fn secret_of(text: &SecretText) -> Result<Secret, ConfigError> {
         Some(("raw", bytes)) => Secret::from_bytes(bytes),
         Some(("hex", digits)) => Secret::from_hex(digits),
         _ => Secret::from_base64(text.as_str()),
-    }
-}
-
-pub(super) fn limits(settings: &LimitSettings) -> Limits {
-    let limits = set(Limits::default(), settings.token_bytes, Limits::token_bytes);
-    let limits = set(limits, settings.header_bytes, Limits::header_bytes);
-    let limits = set(limits, settings.kid_bytes, Limits::kid_bytes);
-    let limits = set(limits, settings.json_depth, Limits::json_depth);
-    let limits = set(limits, settings.claims, Limits::claims);
-    let limits = set(limits, settings.audience_elements, Limits::audience_elements);
-    set(limits, settings.keys_tried, Limits::keys_tried)
-}
-
-pub(super) fn layer<C>(
-    settings: &LayerSettings,
-    names: &Names,
-    verifier: Verifier<C>,
-) -> Result<JwtAuthLayer<C>, ConfigError> {
-    let mut problems = Problems::default();
-    let under = |path: &str, error: &ConfigError| {
-        let mut all = Problems::default();
-        error.problems().iter().for_each(|problem| all.add(names.rename(problem, path)));
-        all.into_error()
-    };
-    let mut layer = JwtAuthLayer::new(verifier);
-    let mut csrf = Csrf::same_origin();
-    for (index, origin) in settings.trusted_origins.iter().enumerate() {
-        let path = format!("layer.trusted_origins[{index}]");
-        let trusted = csrf.clone().trust(origin).map_err(|error| under(&path, &error));
-        csrf = problems.take(trusted).unwrap_or(csrf);
-    }
-    if let Some(places) = &settings.token_from {
-        let mut sources = Vec::new();
-        for (index, place) in places.iter().enumerate() {
-            let path = format!("layer.token_from[{index}]");
-            let source = source_of(place, &csrf).map_err(|error| under(&path, &error));
-            sources.extend(problems.take(source));
-        }
-        if places.is_empty() {
-            problems.add(ConfigError::new(
-                names.of("layer.token_from"),
-                "it names no place",
-                "name one, such as bearer",
-            ));
-        }
-        layer = layer.token_from(sources);
-    }
-    if let Some(realm) = &settings.realm {
-        let named = layer.clone().realm(realm).map_err(|error| under("layer.realm", &error));
-        layer = problems.take(named).unwrap_or(layer);
-    }
-    for (header, claim) in &settings.claim_headers {
-        let path = format!("layer.claim_headers.{header}");
-        let more = layer.clone().claim_header(header, claim).map_err(|error| under(&path, &error));
-        layer = problems.take(more).unwrap_or(layer);
-    }
-    problems.into_result()?;
-    Ok(if settings.optional { layer.optional() } else { layer })
-}
-
-fn source_of(place: &str, csrf: &Csrf) -> Result<TokenSource, ConfigError> {
-    match place.split_once(':') {
-        None if place == "bearer" => Ok(TokenSource::bearer()),
-        Some(("header", name)) => TokenSource::header(name),
-        Some(("cookie", name)) => TokenSource::cookie(name, csrf.clone()),
-        Some(("insecure_query", name)) if !name.is_empty() => Ok(TokenSource::insecure_query(name)),
-        Some(("websocket_protocol", prefix)) => TokenSource::websocket_protocol(prefix),
-        _ => Err(ConfigError::new(
-            "token_from",
-            format!("{place:?} is no place of a token"),
-            "use bearer, header:NAME, cookie:NAME, insecure_query:NAME or websocket_protocol:PREFIX",
-        )),
     }
 }
