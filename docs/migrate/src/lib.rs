@@ -3,6 +3,9 @@
 pub mod jsonwebtoken_after;
 pub mod jwt_authorizer_after;
 pub mod jwt_authorizer_before;
+pub mod oauth_resource_server_after;
+pub mod oauth_resource_server_before;
+pub mod side_by_side;
 
 /// The same text against three versions.
 pub mod jsonwebtoken_before {

@@ -3,9 +3,9 @@
 mod kit;
 
 use axum::body::Body;
-use kit::{Signer, check_page, status, tokens};
-use migrations::jsonwebtoken_before;
-use tower_jwt_auth::{RemoteKeys, TestIssuer};
+use kit::{Both, Grants, Signer, check_page, check_table, optional, plain_http, status, tokens};
+use migrations::{jsonwebtoken_before, oauth_resource_server_after, oauth_resource_server_before};
+use tower_jwt_auth::{Authority, ProviderFault, RemoteKeys, TestIssuer, TestProvider, Verifier};
 
 #[tokio::test]
 async fn from_jsonwebtoken() {
@@ -17,14 +17,16 @@ async fn from_jsonwebtoken() {
     let v11 = jsonwebtoken_before::v11::app(&serde_json::from_str(&jwks).unwrap(), url).unwrap();
     let after = migrations::jsonwebtoken_after::app(&jwks, url).unwrap();
     let sign = |header, claims| issuer.sign_with(header, claims);
-    let mut rows = Vec::new();
-    for case in tokens(&Signer { issuer: url, kid: issuer.kid(), sign: &sign }) {
-        let before = status(&v11, Body::empty(), &case).await;
-        assert_eq!(status(&v9, Body::empty(), &case).await, before, "version 9: {}", case.name);
-        assert_eq!(status(&v10, Body::empty(), &case).await, before, "version 10: {}", case.name);
-        rows.push((case.name, before, status(&after, Body::empty(), &case).await));
+    let cases = tokens(&Signer { issuer: url, kid: issuer.kid(), sign: &sign }, Grants::Roles);
+    let both = Both { before: &v11, after: &after };
+    let rows = both.statuses(&cases).await;
+    for (case, (name, before, _)) in cases.iter().zip(&rows) {
+        assert_eq!(status(&v9, Body::empty(), case).await, *before, "version 9: {name}");
+        assert_eq!(status(&v10, Body::empty(), case).await, *before, "version 10: {name}");
     }
     check_page("from-jsonwebtoken.md", "jsonwebtoken", &rows);
+    let verifier = Verifier::new(issuer.authority().audience("api")).unwrap();
+    both.check_side_by_side(verifier, &cases).await;
 }
 
 #[tokio::test]
@@ -37,11 +39,43 @@ async fn from_jwt_authorizer() {
     let after = migrations::jwt_authorizer_after::app(keys, url).unwrap();
     let sign = |header, claims| issuer.sign_with(header, claims);
     let mut rows = Vec::new();
-    for case in tokens(&Signer { issuer: url, kid: issuer.kid(), sign: &sign }) {
+    for case in tokens(&Signer { issuer: url, kid: issuer.kid(), sign: &sign }, Grants::Roles) {
         let before = status(&before, axum07::body::Body::empty(), &case).await;
         rows.push((case.name, before, status(&after, Body::empty(), &case).await));
     }
     check_page("from-jwt-authorizer.md", "jwt_authorizer", &rows);
+}
+
+#[tokio::test]
+async fn from_oauth_resource_server() {
+    let page = "from-oauth-resource-server.md";
+    let provider = TestProvider::on_loopback().await;
+    let issuer = provider.issuer();
+    let before = || oauth_resource_server_before::app(issuer).unwrap();
+    let after = || oauth_resource_server_after::app(plain_http(issuer), issuer).unwrap();
+    let rotation = Both { before: &before(), after: &after() }.rotation(&provider).await;
+
+    let both = Both { before: &before(), after: &after() };
+    let sign = |header, claims| provider.sign_with(header, claims);
+    let signer = Signer { issuer, kid: &provider.kid(), sign: &sign };
+    let mut cases = tokens(&signer, Grants::Scopes);
+    let verifier = Verifier::new(Authority::oidc(plain_http(issuer)).audience("api")).unwrap();
+    both.check_side_by_side(verifier, &cases).await;
+    cases.extend(optional(&signer));
+    check_page(page, "oauth_resource_server", &both.statuses(&cases).await);
+    check_table(page, "request", &both.challenges(&cases).await);
+    let metadata = "/.well-known/oauth-protected-resource";
+    assert_eq!(kit::json(both.before, metadata).await, kit::json(both.after, metadata).await);
+
+    provider.fails_with(ProviderFault::Status(500));
+    let down = status(&before(), Body::empty(), &cases[0]).await.to_string();
+    let down = outage(&down, status(&after(), Body::empty(), &cases[0]).await);
+    check_table(page, "keys", &[rotation, down]);
+}
+
+/// The row of a service that starts while the provider is down.
+fn outage(before: &str, after: u16) -> [String; 3] {
+    ["the provider is down when the service starts".to_owned(), before.to_owned(), after.to_string()]
 }
 
 /// Each page is listed in the index, and what the index lists is there.
@@ -57,4 +91,9 @@ fn the_index_lists_the_pages() {
     for link in index.split("(from-").skip(1) {
         kit::read(&format!("from-{}", link.split_once(')').unwrap().0));
     }
+}
+
+#[test]
+fn the_index_shows_how_both_run_side_by_side() {
+    assert_eq!(kit::rust_blocks(&kit::read("README.md")), [kit::read("src/side_by_side.rs")]);
 }
