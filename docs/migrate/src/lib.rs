@@ -1,5 +1,7 @@
 //! The programs that the pages beside this package show.
 
+pub mod axum_jwt_auth_after;
+pub mod axum_jwt_auth_before;
 pub mod jsonwebtoken_after;
 pub mod jwt_authorizer_after;
 pub mod jwt_authorizer_before;

@@ -4,7 +4,10 @@ mod kit;
 
 use axum::body::Body;
 use kit::{Both, Grants, Signer, check_page, check_table, optional, plain_http, status, tokens};
-use migrations::{jsonwebtoken_before, oauth_resource_server_after, oauth_resource_server_before};
+use migrations::{
+    axum_jwt_auth_after, axum_jwt_auth_before, jsonwebtoken_before, oauth_resource_server_after,
+    oauth_resource_server_before,
+};
 use tower_jwt_auth::{Authority, ProviderFault, RemoteKeys, TestIssuer, TestProvider, Verifier};
 
 #[tokio::test]
@@ -44,6 +47,32 @@ async fn from_jwt_authorizer() {
         rows.push((case.name, before, status(&after, Body::empty(), &case).await));
     }
     check_page("from-jwt-authorizer.md", "jwt_authorizer", &rows);
+}
+
+#[tokio::test]
+async fn from_axum_jwt_auth() {
+    let page = "from-axum-jwt-auth.md";
+    let provider = TestProvider::on_loopback().await;
+    let (url, issuer) = (provider.jwks_url(), provider.issuer());
+    let after = || axum_jwt_auth_after::app(plain_http(&url), issuer).unwrap();
+    let before = axum_jwt_auth_before::app(&url, issuer).await.unwrap();
+    let rotation = Both { before: &before, after: &after() }.rotation(&provider).await;
+
+    let before = axum_jwt_auth_before::app(&url, issuer).await.unwrap();
+    let both = Both { before: &before, after: &after() };
+    let sign = |header, claims| provider.sign_with(header, claims);
+    let signer = Signer { issuer, kid: &provider.kid(), sign: &sign };
+    let mut cases = tokens(&signer, Grants::Roles);
+    let verifier = Verifier::new(Authority::jwks(plain_http(&url)).issuer(issuer).audience("api")).unwrap();
+    both.check_side_by_side(verifier, &cases).await;
+    cases.extend(optional(&signer));
+    check_page(page, "axum_jwt_auth", &both.statuses(&cases).await);
+    check_table(page, "request", &both.challenges(&cases).await);
+
+    provider.fails_with(ProviderFault::Status(500));
+    assert!(axum_jwt_auth_before::app(&url, issuer).await.is_err());
+    let down = status(&after(), Body::empty(), &cases[0]).await;
+    check_table(page, "keys", &[rotation, outage("`initialize` fails", down)]);
 }
 
 #[tokio::test]
