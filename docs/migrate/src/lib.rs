@@ -8,6 +8,8 @@ pub mod jwt_authorizer_before;
 pub mod oauth_resource_server_after;
 pub mod oauth_resource_server_before;
 pub mod side_by_side;
+pub mod tower_oauth2_resource_server_after;
+pub mod tower_oauth2_resource_server_before;
 
 /// The same text against three versions.
 pub mod jsonwebtoken_before {

@@ -6,7 +6,7 @@ use axum::body::Body;
 use kit::{Both, Grants, Signer, check_page, check_table, optional, plain_http, status, tokens};
 use migrations::{
     axum_jwt_auth_after, axum_jwt_auth_before, jsonwebtoken_before, oauth_resource_server_after,
-    oauth_resource_server_before,
+    oauth_resource_server_before, tower_oauth2_resource_server_after, tower_oauth2_resource_server_before,
 };
 use tower_jwt_auth::{Authority, ProviderFault, RemoteKeys, TestIssuer, TestProvider, Verifier};
 
@@ -100,6 +100,37 @@ async fn from_oauth_resource_server() {
     let down = status(&before(), Body::empty(), &cases[0]).await.to_string();
     let down = outage(&down, status(&after(), Body::empty(), &cases[0]).await);
     check_table(page, "keys", &[rotation, down]);
+}
+
+#[tokio::test]
+async fn from_tower_oauth2_resource_server() {
+    let page = "from-tower-oauth2-resource-server.md";
+    let provider = TestProvider::on_loopback().await;
+    let issuer = provider.issuer();
+    let after = || tower_oauth2_resource_server_after::app(plain_http(issuer)).unwrap();
+    let sign = |header, claims| provider.sign_with(header, claims);
+    let good = tokens(&Signer { issuer, kid: &provider.kid(), sign: &sign }, Grants::Roles).remove(0);
+    let before = async || {
+        let app = tower_oauth2_resource_server_before::app(issuer).await.unwrap();
+        // It fetches its keys in a task of its own, and refuses until they are there.
+        while status(&app, Body::empty(), &good).await != 200 {
+            tokio::task::yield_now().await;
+        }
+        app
+    };
+    let rotation = Both { before: &before().await, after: &after() }.rotation(&provider).await;
+
+    let both = Both { before: &before().await, after: &after() };
+    let cases = tokens(&Signer { issuer, kid: &provider.kid(), sign: &sign }, Grants::Roles);
+    let verifier = Verifier::new(Authority::oidc(plain_http(issuer)).audience("api")).unwrap();
+    both.check_side_by_side(verifier, &cases).await;
+    check_page(page, "tower_oauth2_resource_server", &both.statuses(&cases).await);
+    check_table(page, "request", &both.challenges(&cases).await);
+
+    provider.fails_with(ProviderFault::Status(500));
+    assert!(tower_oauth2_resource_server_before::app(issuer).await.is_err());
+    let down = status(&after(), Body::empty(), &cases[0]).await;
+    check_table(page, "keys", &[rotation, outage("`build` fails", down)]);
 }
 
 /// The row of a service that starts while the provider is down.
