@@ -1,4 +1,5 @@
 use axum::body::Body;
+use axum::http::StatusCode;
 use axum::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use axum::response::Response;
 use axum::routing::get;
@@ -32,14 +33,16 @@ fn may_read(user: &Principal) -> Result<(), AuthError> {
     }
 }
 
-/// The challenge goes on to name the metadata (RFC 9728), for clients that find the authorization server by it.
-fn name_metadata(refusal: &Refusal<'_>) -> Response {
+/// The challenge goes on to name the scope to ask for, and the metadata (RFC 9728).
+fn refuse(refusal: &Refusal<'_>) -> Response {
     let mut response = refusal.response(Body::empty());
-    if let Some(challenge) = response.headers().get(WWW_AUTHENTICATE) {
-        let metadata =
-            br#", resource_metadata="https://api.example.com/.well-known/oauth-protected-resource""#;
-        if let Ok(value) = HeaderValue::from_bytes(&[challenge.as_bytes(), metadata].concat()) {
-            response.headers_mut().insert(WWW_AUTHENTICATE, value);
+    let challenge = response.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
+    if let Some(challenge) = challenge {
+        let scope = if response.status() == StatusCode::UNAUTHORIZED { r#", scope="api:read""# } else { "" };
+        let metadata = "https://api.example.com/.well-known/oauth-protected-resource";
+        let challenge = format!(r#"{challenge}{scope}, resource_metadata="{metadata}""#);
+        if let Ok(challenge) = HeaderValue::try_from(challenge) {
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
     }
     response
@@ -47,7 +50,7 @@ fn name_metadata(refusal: &Refusal<'_>) -> Response {
 
 pub fn app(keys: impl Into<RemoteKeys>, issuer: &str) -> Result<Router, ConfigError> {
     let authority = Authority::oidc(keys).audience("api").check(may_read);
-    let auth = JwtAuthLayer::new(Verifier::<Claims>::new(authority)?).reject_with(name_metadata);
+    let auth = JwtAuthLayer::new(Verifier::<Claims>::new(authority)?).reject_with(refuse);
     let metadata = json!({
         "resource": "https://api.example.com",
         "authorization_servers": [issuer],

@@ -8,7 +8,11 @@ use migrations::{
     axum_jwt_auth_after, axum_jwt_auth_before, jsonwebtoken_before, oauth_resource_server_after,
     oauth_resource_server_before, tower_oauth2_resource_server_after, tower_oauth2_resource_server_before,
 };
-use tower_jwt_auth::{Authority, ProviderFault, RemoteKeys, TestIssuer, TestProvider, Verifier};
+use serde_json::json;
+use tower_jwt_auth::{
+    Authority, Claims, Issuer, ProviderFault, Reason, RemoteKeys, Secret, SigningKey, TestIssuer,
+    TestProvider, Verifier,
+};
 
 #[tokio::test]
 async fn from_jsonwebtoken() {
@@ -30,6 +34,35 @@ async fn from_jsonwebtoken() {
     check_page("from-jsonwebtoken.md", "jsonwebtoken", &rows);
     let verifier = Verifier::new(issuer.authority().audience("api")).unwrap();
     both.check_side_by_side(verifier, &cases).await;
+}
+
+/// The page says that neither side has to move first.
+#[test]
+fn tokens_of_encode_and_of_an_issuer_are_taken_by_both() {
+    use jsonwebtoken11::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+    let secret = "B1Hnoh2ntpJ3rczU8wUCAstxSyUcn3Lj2dq8cNg_j4b4S0YrcJfJ"; // base64url by chance
+    let bytes = Secret::from_bytes(secret).unwrap();
+    let key = SigningKey::from_secret(tower_jwt_auth::Algorithm::HS256, bytes.clone()).unwrap();
+    let issuer = Issuer::builder("shop", key).audience("api").build().unwrap();
+    let verifier = |secret| {
+        let authority = Authority::hs256(secret).issuer("shop").audience("api");
+        Verifier::<Claims>::new(authority).unwrap()
+    };
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.set_issuer(&["shop"]);
+    validation.set_audience(&["api"]);
+
+    let claims = kit::claims(json!({ "iss": "shop" }));
+    let old = encode(&Header::default(), &claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap();
+    let new = issuer.sign(&json!({ "sub": "bob" })).unwrap();
+    let other = verifier(Secret::from_base64(secret).unwrap());
+    for token in [&old, &new] {
+        let decoding = DecodingKey::from_secret(secret.as_bytes());
+        decode::<serde_json::Value>(token, &decoding, &validation).unwrap();
+        verifier(bytes.clone()).verify(token).now().unwrap().unwrap();
+        let refused = other.verify(token).now().unwrap().unwrap_err();
+        assert_eq!(refused.reason(), Reason::BadSignature);
+    }
 }
 
 #[tokio::test]
@@ -109,14 +142,17 @@ async fn from_tower_oauth2_resource_server() {
     let issuer = provider.issuer();
     let after = || tower_oauth2_resource_server_after::app(plain_http(issuer)).unwrap();
     let sign = |header, claims| provider.sign_with(header, claims);
-    let good = tokens(&Signer { issuer, kid: &provider.kid(), sign: &sign }, Grants::Roles).remove(0);
     let before = async || {
         let app = tower_oauth2_resource_server_before::app(issuer).await.unwrap();
+        let good = tokens(&Signer { issuer, kid: &provider.kid(), sign: &sign }, Grants::Roles).remove(0);
         // It fetches its keys in a task of its own, and refuses until they are there.
-        while status(&app, Body::empty(), &good).await != 200 {
+        for _ in 0..100_000 {
+            if status(&app, Body::empty(), &good).await == 200 {
+                return app;
+            }
             tokio::task::yield_now().await;
         }
-        app
+        panic!("no keys were fetched");
     };
     let rotation = Both { before: &before().await, after: &after() }.rotation(&provider).await;
 

@@ -42,7 +42,7 @@ fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
-fn claims(changes: Value) -> Value {
+pub fn claims(changes: Value) -> Value {
     let mut claims = json!({
         "sub": "bob", "aud": "api", "exp": now() + 600, "roles": ["reader"], "scope": "api:read",
     });
@@ -203,8 +203,8 @@ impl Both<'_> {
         rows
     }
 
-    /// A good token, before and after the provider signs with a key that it has not announced. No other test may have made
-    /// the programs look for a key that is not there.
+    /// A good token, before and after the provider signs with a key that it has not announced. In the end the provider has
+    /// one key again. Nothing may have made the programs look for a key that is not there.
     pub async fn rotation(&self, provider: &TestProvider) -> [String; 3] {
         let good = || Case {
             name: "a token by a key that the provider published a moment ago",
@@ -214,6 +214,7 @@ impl Both<'_> {
         assert_eq!(self.statuses(&[good()]).await[0].1, 200);
         provider.rotate();
         let (name, before, after) = self.statuses(&[good()]).await[0];
+        provider.retire_old_keys();
         [name.to_owned(), before.to_string(), after.to_string()]
     }
 
