@@ -11,7 +11,8 @@ use crate::verify::Verifier;
 struct Verified {
     claims: TypeId,
     claims_name: &'static str,
-    has_roles: bool,
+    /// The authorities that say nothing about roles.
+    without_roles: Vec<String>,
 }
 
 impl Verified {
@@ -19,20 +20,21 @@ impl Verified {
         Self {
             claims: TypeId::of::<C>(),
             claims_name: std::any::type_name::<C>(),
-            has_roles: verifier.may_have_roles(),
+            without_roles: verifier.without_roles().map(str::to_owned).collect(),
         }
     }
 
     fn check(&self, policy: &Require, problems: &mut Problems) {
         match &*policy.0 {
             Rule::Broken(error) => problems.add(error.clone()),
-            Rule::Role(role) if !self.has_roles => problems.add(
+            Rule::Role(role) if !self.without_roles.is_empty() => problems.add(
                 ConfigError::new(
                     "Require::role",
                     format!(
-                        "the role {role:?} is required, and no authority says where its tokens have roles"
+                        "the role {role:?} is required, and the authority {} does not say where its tokens have roles",
+                        self.without_roles.join(", ")
                     ),
-                    "call .roles_at(\"/path/of/roles\") on the Authority",
+                    "call .roles_at(\"/path/of/roles\") on the Authority, or .only_roles([]) if its tokens have none",
                 )
                 .of_kind(ConfigProblemKind::Missing),
             ),
@@ -72,7 +74,7 @@ impl Require {
     /// ```
     ///
     /// # Errors
-    /// If a part of the policy is written wrong, requires a role while no authority says where roles are, or reads another
+    /// If a part of the policy is written wrong, requires a role while an authority does not say where roles are, or reads another
     /// claims type than the verifier makes. The error lists all mistakes.
     pub fn checked_for<C: 'static>(self, verifier: &Verifier<C>) -> Result<Self, ConfigError> {
         let mut problems = Problems::default();

@@ -1,11 +1,13 @@
 //! A policy for each route, by method and path.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use http::Method;
 use matchit::Router;
+use percent_encoding::percent_decode_str;
 
 use super::require::Require;
 
@@ -41,7 +43,17 @@ impl Methods {
         }
     }
 
-    /// A policy of this very method goes before that of all methods. `HEAD` is what `GET` is.
+    /// Every method that is listed by itself needs what all methods need as well. Answers the policies by method.
+    fn joined(mut self) -> Self {
+        if let Some((_, all)) = self.0.iter().find(|(method, _)| method.is_none()).cloned() {
+            for (_, own) in self.0.iter_mut().filter(|(method, _)| method.is_some()) {
+                *own = Require::all([own.clone(), all.clone()]);
+            }
+        }
+        self
+    }
+
+    /// `HEAD` is what `GET` is, unless it is listed.
     fn policy_of(&self, method: &Method) -> Option<&Require> {
         let of = |wanted: Option<&Method>| {
             self.0.iter().find(|(listed, _)| listed.as_ref() == wanted).map(|(_, policy)| policy)
@@ -58,12 +70,14 @@ impl RequireRoutes {
         let mut by_path: BTreeMap<String, (usize, Methods)> = BTreeMap::new();
         let mut wrong = Vec::new();
         for (index, route) in routes.iter().enumerate() {
-            if let Some(problem) = problem_of(route.path) {
-                wrong.push((index, format!("{:?} {problem}", route.path)));
-                continue;
-            }
-            let (_, listed) =
-                by_path.entry(route.path.to_owned()).or_insert_with(|| (index, Methods::default()));
+            let path = match pattern_of(route.path) {
+                Ok(path) => path,
+                Err(problem) => {
+                    wrong.push((index, format!("{:?} {problem}", route.path)));
+                    continue;
+                }
+            };
+            let (_, listed) = by_path.entry(path).or_insert_with(|| (index, Methods::default()));
             for method in &route.methods {
                 listed.add(Some(method.clone()), &route.policy);
             }
@@ -75,7 +89,7 @@ impl RequireRoutes {
         let above: Vec<_> = by_path
             .iter()
             .filter_map(|(path, listed)| {
-                let (above, _) = path.rsplit_once("/{*")?;
+                let above = path.strip_suffix("/{*rest}")?;
                 Some((if above.is_empty() { "/" } else { above }.to_owned(), listed.clone()))
             })
             .collect();
@@ -85,7 +99,7 @@ impl RequireRoutes {
         let mut listed = Router::new();
         let same_for_all = by_path.is_empty();
         for (path, (index, methods)) in by_path {
-            if let Err(error) = listed.insert(&path, methods) {
+            if let Err(error) = listed.insert(&path, methods.joined()) {
                 wrong.push((index, format!("{path:?} cannot be used: {error}")));
             }
         }
@@ -100,10 +114,8 @@ impl RequireRoutes {
         if self.same_for_all {
             return &self.unlisted;
         }
-        if is_ambiguous(path) {
-            return &self.nobody;
-        }
-        let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
+        let Some(path) = plain(path) else { return &self.nobody };
+        let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(&path);
         match self.listed.at(path) {
             Ok(found) => found.value.policy_of(method).unwrap_or(&self.nobody),
             Err(_) => &self.unlisted,
@@ -111,32 +123,64 @@ impl RequireRoutes {
     }
 }
 
-/// Why a path of the configuration matches nothing.
-fn problem_of(path: &str) -> Option<&'static str> {
-    let is_graphic = path.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'));
-    match path {
-        _ if !path.starts_with('/') => Some("does not begin with a slash"),
-        _ if path.len() > 1 && path.ends_with('/') => Some("ends with a slash, which counts for nothing"),
-        _ if !is_graphic => Some("has characters that no path has"),
-        _ if is_ambiguous(path) => Some("could be read in two ways, and such a path is always refused"),
-        _ => None,
+/// The path as it is matched, its parameters numbered, so that their names make no difference.
+///
+/// # Errors
+/// Why it matches nothing, or not what it seems to.
+fn pattern_of(path: &str) -> Result<String, &'static str> {
+    if !path.starts_with('/') {
+        return Err("does not begin with a slash");
+    }
+    if path.len() > 1 && path.ends_with('/') {
+        return Err("ends with a slash, which counts for nothing");
+    }
+    if path.contains(['?', '#']) {
+        return Err("has a query or a fragment, which are no part of a path");
+    }
+    if path.contains(char::is_whitespace) {
+        return Err("has white space; write it as %20");
+    }
+    let mut pattern = String::new();
+    let mut segments = path.split('/').skip(1).enumerate().peekable();
+    while let Some((number, segment)) = segments.next() {
+        pattern.push('/');
+        let inner = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        match inner.map(|inner| inner.strip_prefix('*').map_or((false, inner), |name| (true, name))) {
+            Some((_, name)) if name.is_empty() || name.contains(['{', '}', '*']) => {
+                return Err("has a parameter without a name of letters");
+            }
+            Some((true, _)) if segments.peek().is_some() => return Err("goes on after {*rest}"),
+            Some((true, _)) => pattern.push_str("{*rest}"),
+            Some((false, _)) => pattern.push_str(&format!("{{p{number}}}")),
+            None if segment.contains(['{', '}']) => {
+                return Err("has a parameter that is not a whole segment");
+            }
+            None if segment.starts_with(':') => return Err("has a parameter in the form of another router"),
+            None if segment.contains('*') => return Err("has an asterisk, which stands for nothing here"),
+            None => pattern.push_str(segment),
+        }
+    }
+    match plain(&pattern) {
+        Some(plain) => Ok(plain.into_owned()),
+        None => Err("could be read in two ways, and such a path is always refused"),
     }
 }
 
-/// Whether servers differ in what this path means: empty segments, dots as segments, escapes of what needs none, an escaped
-/// slash (RFC 3986 section 6.2.2).
-fn is_ambiguous(path: &str) -> bool {
-    let is_dots = |segment: &str| matches!(segment, "." | "..");
-    let escape_is_needed = |rest: &str| {
-        let byte = rest.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        byte.is_some_and(|byte| {
-            !byte.is_ascii_alphanumeric() && !byte.is_ascii_control() && !b"-._~/\\%".contains(&byte)
-        })
-    };
-    path.contains("//")
-        || path.contains('\\')
-        || path.split('/').any(is_dots)
-        || path.split('%').skip(1).any(|rest| !escape_is_needed(rest))
+/// The path with its escapes decoded; `None` if servers differ in what it means: empty segments, dots as segments, path
+/// parameters, an escaped slash, an escape within an escape, or what is no path at all (RFC 3986 section 6.2.2).
+fn plain(path: &str) -> Option<Cow<'_, str>> {
+    let is_escape = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+    if !path.starts_with('/') || !path.split('%').skip(1).all(is_escape) {
+        return None;
+    }
+    let slashes = |text: &str| text.bytes().filter(|byte| *byte == b'/').count();
+    let decoded = percent_decode_str(path).decode_utf8().ok()?;
+    let is_plain = !decoded.contains(['\\', ';', '%'])
+        && !decoded.contains("//")
+        && !decoded.contains(char::is_control)
+        && !decoded.split('/').any(|segment| matches!(segment, "." | ".."))
+        && slashes(&decoded) == slashes(path);
+    is_plain.then_some(decoded)
 }
 
 impl fmt::Debug for RequireRoutes {
@@ -152,57 +196,84 @@ impl fmt::Debug for RequireRoutes {
 mod tests {
     use super::*;
 
-    fn routes() -> RequireRoutes {
-        let route = |path, methods: &[Method], scope: &str| Route {
-            path,
-            methods: methods.to_vec(),
-            policy: Require::scope(scope),
-        };
-        let routes = [
+    fn route<'p>(path: &'p str, methods: &[Method], scope: &str) -> Route<'p> {
+        Route { path, methods: methods.to_vec(), policy: Require::scope(scope) }
+    }
+
+    fn routes(listed: &[Route<'_>]) -> RequireRoutes {
+        RequireRoutes::new(Require::authenticated(), listed).unwrap()
+    }
+
+    fn shop() -> RequireRoutes {
+        routes(&[
             route("/orders", &[Method::GET], "read"),
             route("/orders", &[Method::POST], "write"),
             route("/orders/{id}", &[], "one"),
+            route("/orders/{name}/lines/{*rest}", &[], "lines"),
             route("/orders/mine", &[Method::GET], "mine"),
             route("/admin/{*rest}", &[], "admin"),
             route("/twice", &[], "a"),
             route("/twice", &[], "b"),
-        ];
-        RequireRoutes::new(Require::authenticated(), &routes).unwrap()
+            route("/mixed", &[], "all"),
+            route("/mixed", &[Method::GET], "get"),
+            route("/café/@", &[], "cafe"),
+            route("/v1/users:search", &[], "search"),
+        ])
+    }
+
+    fn nobody() -> String {
+        Require::any([]).to_string()
     }
 
     #[test]
     fn the_nearest_route_decides() {
-        let nobody = Require::any([]).to_string();
         for (method, path, policy) in [
             (Method::GET, "/orders", "scope(\"read\")"),
             (Method::HEAD, "/orders", "scope(\"read\")"),
             (Method::POST, "/orders/", "scope(\"write\")"),
-            (Method::DELETE, "/orders", &nobody),
+            (Method::DELETE, "/orders", &nobody()),
             (Method::DELETE, "/orders/7", "scope(\"one\")"),
             (Method::GET, "/orders/mine", "scope(\"mine\")"),
-            (Method::PUT, "/orders/mine", &nobody),
+            (Method::PUT, "/orders/mine", &nobody()),
+            (Method::GET, "/orders/7/lines", "scope(\"lines\")"),
+            (Method::GET, "/orders/7/lines/8", "scope(\"lines\")"),
             (Method::GET, "/orders/%C3%A9", "scope(\"one\")"),
             (Method::GET, "/orders/a%20b", "scope(\"one\")"),
             (Method::GET, "/admin", "scope(\"admin\")"),
             (Method::GET, "/admin/", "scope(\"admin\")"),
             (Method::GET, "/admin/a/b", "scope(\"admin\")"),
             (Method::GET, "/twice", "(scope(\"a\") and scope(\"b\"))"),
+            (Method::GET, "/mixed", "(scope(\"get\") and scope(\"all\"))"),
+            (Method::POST, "/mixed", "scope(\"all\")"),
             (Method::GET, "/", "authenticated"),
             (Method::GET, "/administrator", "authenticated"),
         ] {
-            assert_eq!(routes().policy_of(&method, path).to_string(), policy, "{method} {path}");
+            assert_eq!(shop().policy_of(&method, path).to_string(), policy, "{method} {path}");
         }
     }
 
     #[test]
     fn no_spelling_of_a_path_leads_around_its_policy() {
-        let nobody = Require::any([]).to_string();
+        for (path, policy) in [
+            ("/%61dmin/x", "scope(\"admin\")"),
+            ("/%61%64%6d%69%6E", "scope(\"admin\")"),
+            ("/caf%c3%a9/@", "scope(\"cafe\")"),
+            ("/caf%C3%A9/%40", "scope(\"cafe\")"),
+            ("/café/@", "scope(\"cafe\")"),
+            ("/v1/users%3Asearch", "scope(\"search\")"),
+        ] {
+            assert_eq!(shop().policy_of(&Method::GET, path).to_string(), policy, "{path}");
+        }
         for path in [
+            "",
+            "*",
+            "x",
+            "admin",
+            "localhost:80",
             "//admin/x",
             "/admin//x",
             "/./admin",
             "/x/../admin",
-            "/%61dmin/x",
             "/admin%2Fx",
             "/admin%2fx",
             "/%2e%2e/admin",
@@ -214,23 +285,63 @@ mod tests {
             "/admin%6",
             "/admin%zz",
             "/admin%00",
+            "/admin%0a",
             "/x%252Fadmin",
+            "/%2561dmin",
             "/admin/%2E",
+            "/admin;x",
+            "/public/..;/admin",
+            "/admin%3Bx",
+            "/%ff",
+            "/%C3",
         ] {
-            assert_eq!(routes().policy_of(&Method::GET, path).to_string(), nobody, "{path}");
+            assert_eq!(shop().policy_of(&Method::GET, path).to_string(), nobody(), "{path}");
         }
     }
 
     #[test]
-    fn a_path_that_cannot_match_is_told() {
-        let policy = Require::authenticated;
-        for path in ["", "orders", "/orders/", "/a//b", "/a b", "/a?b", "/%61", "/{", "/{*rest}/x", "/é"] {
-            let route = Route { path, methods: Vec::new(), policy: policy() };
-            assert_eq!(RequireRoutes::new(policy(), &[route]).unwrap_err()[0].0, 0, "{path}");
+    fn without_routes_no_path_matters() {
+        for path in ["", "*", "//admin", "/a/../b", "/a%2Fb"] {
+            assert_eq!(routes(&[]).policy_of(&Method::GET, path).to_string(), "authenticated", "{path}");
         }
-        let route = |path| Route { path, methods: Vec::new(), policy: policy() };
-        let wrong = RequireRoutes::new(policy(), &[route("/a/{id}"), route("/a/{name}")]).unwrap_err();
-        assert_eq!(wrong.len(), 1, "{wrong:?}");
-        assert!(RequireRoutes::new(policy(), &[route("/{*rest}"), route("/")]).is_ok());
+    }
+
+    #[test]
+    fn a_path_that_does_not_match_what_it_seems_to_is_told() {
+        for path in [
+            "",
+            "orders",
+            "/orders/",
+            "/a//b",
+            "/a b",
+            "/a?b",
+            "/a#b",
+            "/a%2Fb",
+            "/a;b",
+            "/{",
+            "/}",
+            "/{}",
+            "/{*}",
+            "/{*rest}/x",
+            "/a{id}",
+            "/{id}b",
+            "/{a}{b}",
+            "/admin{*rest}",
+            "/admin/*",
+            "/*",
+            "/:id",
+            "/users/:id",
+            "/a/**",
+            "/..",
+            "*",
+        ] {
+            let wrong = RequireRoutes::new(Require::authenticated(), &[route(path, &[], "a")]).unwrap_err();
+            assert_eq!((wrong.len(), wrong[0].0), (1, 0), "{path}: {wrong:?}");
+        }
+        // The names of parameters make no difference.
+        let same =
+            routes(&[route("/a/{id}", &[], "a"), route("/a/{name}", &[], "b"), route("/{*rest}", &[], "c")]);
+        assert_eq!(same.policy_of(&Method::GET, "/a/7").to_string(), "(scope(\"a\") and scope(\"b\"))");
+        assert_eq!(same.policy_of(&Method::GET, "/").to_string(), "scope(\"c\")");
     }
 }

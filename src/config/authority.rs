@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Uri;
-use zeroize::Zeroizing;
 
+use super::files::text_of;
 use super::layer::set;
 use super::names::Names;
 use super::settings::{AuthoritySettings, Profile};
@@ -84,14 +84,18 @@ impl AuthorityConfig<'_> {
             ("jwks_url", s.jwks_url.is_some() && !s.oidc),
             ("oidc", s.oidc),
         ];
-        let mut set = given.iter().filter(|(_, is_set)| *is_set).map(|(key, _)| *key);
-        match (set.next(), set.next()) {
-            (Some(one), None) => Ok(one),
-            (Some(one), Some(other)) => {
-                let problem = format!("both {} and {} are set", self.name(one), self.name(other));
-                Err(self.refused(other, problem, "keep one of them").of_kind(Conflict))
+        let set: Vec<_> = given.iter().filter(|(_, is_set)| *is_set).map(|(key, _)| *key).collect();
+        match set.as_slice() {
+            [one] => Ok(one),
+            [first, others @ ..] => {
+                let mut problems = Problems::default();
+                for other in others {
+                    let problem = format!("both {} and {} are set", self.name(first), self.name(other));
+                    problems.add(self.refused(other, problem, "keep one of them").of_kind(Conflict));
+                }
+                Err(problems.into_error())
             }
-            (None, _) => {
+            [] => {
                 let all: Vec<_> = given.iter().map(|(key, _)| self.name(key)).collect();
                 let remedy = format!("give one of {}", all.join(", "));
                 Err(self.refused("secret", "no keys are given", remedy).of_kind(Missing))
@@ -108,14 +112,29 @@ impl AuthorityConfig<'_> {
 
     /// Notes all that is wrong. Rules are checked even where keys lack.
     pub(super) fn check(&self, problems: &mut Problems) {
+        let table = format!("authorities[{}]", self.index);
+        if problems.tells(&table) && self.is_stand_in() {
+            // It was no table.
+            return;
+        }
+        let could_not_read = ORIGINS.iter().any(|key| problems.tells(&self.name(key)));
         problems.add_all_unless_told(self.wrong_rules());
         let origin = self.origin();
         let made = origin.clone().and_then(|origin| {
             problems.add_all_unless_told(self.only_of(origin));
             self.authority()
         });
+        if self.settings.oidc && self.settings.issuer.is_none() {
+            // What lacks was told, and nothing can be made without it.
+            return;
+        }
         let (authority, has_keys) = match (made, &origin) {
             (Ok(authority), _) => (Some(authority), true),
+            (Err(_), Err(none))
+                if could_not_read && none.problems().iter().any(|told| told.kind() == Missing) =>
+            {
+                (stand_in().map(|authority| self.with_rules(authority, "secret")), false)
+            }
             (Err(error), Ok(origin @ ("jwks_url" | "oidc"))) => {
                 problems.add_unless_told(&error);
                 (Some(self.with_rules(self.fetched(self.remote().0), origin)), true)
@@ -132,6 +151,11 @@ impl AuthorityConfig<'_> {
             told.add(self.renamed_one(problem, origin.as_ref().copied().unwrap_or("secret")));
         }
         problems.add_all_unless_told(told);
+    }
+
+    fn is_stand_in(&self) -> bool {
+        let s = self.settings;
+        s.issuer.is_none() && s.audience.is_none() && self.origin().is_err()
     }
 
     /// What is wrong with rules by themselves, in the words of a configuration.
@@ -161,10 +185,21 @@ impl AuthorityConfig<'_> {
             let problem = format!("{} is set as well", self.name("audience"));
             problems.add(self.refused("any_audience", problem, "keep one of them").of_kind(Conflict));
         }
+        for (key, text) in [("typ", &s.typ), ("subject", &s.subject)] {
+            if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
+                problems.add(self.refused(key, "it is empty", "give it a value, or leave it out"));
+            }
+        }
+        for (index, claim) in s.required_claims.iter().enumerate() {
+            if claim.trim() != claim {
+                let problem = format!("{claim:?} begins or ends with white space");
+                problems.add(self.refused(&format!("required_claims[{index}]"), problem, "trim it"));
+            }
+        }
         if s.algorithms.as_ref().is_some_and(Vec::is_empty) {
             problems.add(self.refused("algorithms", "the list is empty", "name one, or leave it out"));
         }
-        if s.only_roles.is_some() && s.roles_at.is_none() {
+        if s.only_roles.as_ref().is_some_and(|only| !only.is_empty()) && s.roles_at.is_none() {
             let problem = "there is no place of roles to cap";
             let remedy = format!("set {} as well", self.name("roles_at"));
             problems.add(self.refused("only_roles", problem, remedy).of_kind(Missing));
@@ -212,24 +247,34 @@ impl AuthorityConfig<'_> {
     }
 
     fn with_keys(&self, origin: &str) -> Result<Authority, ConfigError> {
-        let s = self.settings;
         let own = |error: ConfigError| self.renamed(&error, origin);
         let keys = |keys: Result<KeySet, ConfigError>| keys.map(Authority::keys).map_err(own);
         match origin {
             "secret" | "secret_file" => self.with_secret(origin),
             "jwks" | "jwks_file" => keys(KeySet::from_jwks_with_secrets(self.jwk_set(origin)?.as_str())),
-            "pem_file" => match self.algorithms().as_slice() {
-                [one] => keys(KeySet::from_pem(*one, self.file("pem_file", s.pem_file.as_deref())?.as_str())),
-                _ => Err(self
-                    .refused("algorithms", "it does not name one algorithm", "name that of the key")
-                    .of_kind(Missing)),
-            },
+            "pem_file" => self.with_pem(),
             _ => {
                 let (keys, address) = self.remote();
                 let (fetch, fetched_as) = self.fetch(&address)?;
                 Ok(self.fetched(keys.fetch(fetch).configured_as(fetched_as)))
             }
         }
+    }
+
+    fn with_pem(&self) -> Result<Authority, ConfigError> {
+        let mut problems = Problems::default();
+        let pem = problems.take(self.file("pem_file", self.settings.pem_file.as_deref()));
+        let algorithms = self.algorithms();
+        let [algorithm] = algorithms.as_slice() else {
+            let problem = "it does not name one algorithm";
+            problems.add(self.refused("algorithms", problem, "name that of the key").of_kind(Missing));
+            return Err(problems.into_error());
+        };
+        problems.into_result()?;
+        let pem = pem.ok_or_else(ConfigError::no_backend)?;
+        KeySet::from_pem(*algorithm, pem.as_str())
+            .map(Authority::keys)
+            .map_err(|error| self.renamed(&error, "pem_file"))
     }
 
     fn fetched(&self, keys: RemoteKeys) -> Authority {
@@ -263,22 +308,28 @@ impl AuthorityConfig<'_> {
             Some(text) => secret_of(text).map_err(|error| self.renamed(&error, key)),
             None => secret_of(&self.file(key, path.as_deref())?).map_err(|error| self.renamed(&error, key)),
         };
-        let secret = read(origin, &s.secret, &s.secret_file)?;
+        let mut problems = Problems::default();
+        let secret = problems.take(read(origin, &s.secret, &s.secret_file));
+        let key = self.previous_key();
         let has_previous = s.previous_secret.is_some() || s.previous_secret_file.is_some();
-        match (self.algorithms().as_slice(), has_previous) {
-            ([], false) => Ok(Authority::hs256(secret)),
-            ([_, _, ..], true) => {
-                Err(self.refused("algorithms", "a previous secret has one algorithm", "name one"))
-            }
-            (all, true) => {
-                let algorithm = all.first().copied().unwrap_or(Algorithm::HS256);
-                let key = self.previous_key();
-                let previous = read(key, &s.previous_secret, &s.previous_secret_file)?;
-                KeySet::from_secret(algorithm, previous.clone())
-                    .map_err(|error| self.renamed(&error, key))?;
-                Ok(Authority::hmac(algorithm, secret).previous_secret(previous))
-            }
-            (all, false) => {
+        let previous = has_previous
+            .then(|| problems.take(read(key, &s.previous_secret, &s.previous_secret_file)))
+            .flatten();
+        let algorithms = self.algorithms();
+        if has_previous && algorithms.len() > 1 {
+            problems.add(self.refused("algorithms", "a previous secret has one algorithm", "name one"));
+        }
+        let first = algorithms.first().copied().unwrap_or(Algorithm::HS256);
+        if let Some(previous) = &previous {
+            let tried = KeySet::from_secret(first, previous.clone());
+            problems.take(tried.map_err(|error| self.renamed(&error, key)));
+        }
+        problems.into_result()?;
+        let secret = secret.ok_or_else(ConfigError::no_backend)?;
+        match (algorithms.as_slice(), previous) {
+            ([], None) => Ok(Authority::hs256(secret)),
+            (_, Some(previous)) => Ok(Authority::hmac(first, secret).previous_secret(previous)),
+            (all, None) => {
                 let mut sets =
                     all.iter().map(|algorithm| KeySet::from_secret(*algorithm, secret.clone()).map_err(own));
                 sets.try_fold(KeySet::default(), |all, set| Ok(all.merge(&set?))).map(Authority::keys)
@@ -290,15 +341,15 @@ impl AuthorityConfig<'_> {
     fn remote(&self) -> (RemoteKeys, String) {
         let (s, f) = (self.settings, &self.settings.fetch);
         let url = if s.oidc { &s.issuer } else { &s.jwks_url };
-        let mut address = url.clone().unwrap_or_default();
+        let mut address = url.as_ref().map_or_else(String::new, |url| url.0.clone());
         let mut keys = RemoteKeys::new(&address).insecure_http_hosts(&f.insecure_http_hosts);
         if let (true, Some(document)) = (s.oidc, &s.discovery_url) {
-            keys = keys.discovery_url(document);
-            address.clone_from(document);
+            keys = keys.discovery_url(&*document.0);
+            address.clone_from(&document.0);
         }
         if let (true, Some(set)) = (s.oidc, &s.jwks_url) {
-            keys = keys.jwks_url(set);
-            address.clone_from(set);
+            keys = keys.jwks_url(&*set.0);
+            address.clone_from(&set.0);
         }
         if f.insecure_http_on_loopback {
             keys = keys.insecure_http_on_loopback();
@@ -331,7 +382,9 @@ impl AuthorityConfig<'_> {
         fetch = set(fetch, client, |fetch, pem| fetch.client_certificate(pem.as_str()));
         fetch = set(fetch, f.proxy.as_ref(), |fetch, proxy| fetch.proxy(proxy.as_str()));
         if let (Some(path), Ok(address)) = (&f.bearer_token_file, address.parse::<Uri>()) {
+            // Without credentials, which are told elsewhere.
             let host = address.authority().map_or("", |host| host.as_str());
+            let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
             let origin = format!("{}://{host}", address.scheme_str().unwrap_or_default());
             fetch = fetch.bearer_token_file(&origin, path);
         }
@@ -342,7 +395,9 @@ impl AuthorityConfig<'_> {
 
     fn with_rules(&self, mut authority: Authority, origin: &str) -> Authority {
         let s = self.settings;
-        authority = set(authority, s.issuer.clone().filter(|_| origin != "oidc"), Authority::issuer);
+        authority = set(authority, s.issuer.as_ref().filter(|_| origin != "oidc"), |authority, issuer| {
+            authority.issuer(&*issuer.0)
+        });
         if s.any_issuer && s.issuer.is_none() {
             authority = authority.any_issuer();
         }
@@ -360,8 +415,12 @@ impl AuthorityConfig<'_> {
         authority = set(authority, s.typ.as_ref(), Authority::typ);
         authority = set(authority, s.subject.as_ref(), Authority::subject);
         authority = set(authority, s.roles_at.as_ref(), Authority::roles_at);
-        authority = set(authority, s.only_scopes.as_ref(), Authority::only_scopes);
-        authority = set(authority, s.only_roles.as_ref(), Authority::only_roles);
+        authority = set(authority, s.only_scopes.as_ref(), |authority, only| {
+            authority.only_scopes(only.iter().map(|scope| &*scope.0))
+        });
+        authority = set(authority, s.only_roles.as_ref(), |authority, only| {
+            authority.only_roles(only.iter().map(|role| &*role.0))
+        });
         for claim in &s.required_claims {
             authority = authority.required_claim(claim);
         }
@@ -376,10 +435,17 @@ impl AuthorityConfig<'_> {
     /// The text of a file, which may be secret, without its final newline.
     fn file(&self, key: &str, path: Option<&Path>) -> Result<SecretText, ConfigError> {
         let path = path.unwrap_or(Path::new(""));
-        let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
-            let problem = format!("{}: {error}", path.display());
-            self.refused(key, problem, "name a file that can be read").of_kind(Unavailable)
-        })?;
+        let refused = |problem: String, remedy: &str| {
+            // Somebody may have given the secret itself.
+            let may_be_secret = matches!(key, "secret_file" | "previous_secret_file" | "jwks_file");
+            let is_place = !may_be_secret || path.parent().is_some_and(Path::is_dir);
+            let shown = if is_place { format!("{}: ", path.display()) } else { String::new() };
+            self.refused(key, format!("{shown}{problem}"), remedy).of_kind(Unavailable)
+        };
+        let text = text_of(path).map_err(|error| refused(error, "name a file that can be read"))?;
+        if text.starts_with('\u{feff}') {
+            return Err(refused("it begins with a byte order mark".to_owned(), "save it without one"));
+        }
         let text = text.strip_suffix('\n').unwrap_or(&text);
         Ok(SecretText::new(text.strip_suffix('\r').unwrap_or(text).to_owned()))
     }
@@ -389,6 +455,9 @@ impl AuthorityConfig<'_> {
 pub(super) fn stand_in() -> Option<Authority> {
     Secret::generate().ok().map(Authority::hs256)
 }
+
+/// The keys that say where the keys come from.
+const ORIGINS: [&str; 7] = ["secret", "secret_file", "jwks", "jwks_file", "pem_file", "jwks_url", "oidc"];
 
 fn seconds(number: u64) -> Duration {
     Duration::from_secs(number)

@@ -7,6 +7,7 @@ use toml::Table;
 use super::authority::AuthorityConfig;
 use super::check::check;
 use super::environment::{CONFIG, tree};
+use super::files::text_of;
 use super::names::Names;
 use super::settings::Settings;
 use super::{layer, reader, schema};
@@ -61,11 +62,10 @@ impl Config {
     /// # Errors
     /// If it cannot be read, or for the reasons of [`Config::from_toml`]. Each mistake names the file.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path.as_ref());
+        let text = text_of(path.as_ref());
         let path = path.as_ref().display();
         let text = text.map_err(|error| {
-            ConfigError::new(path.to_string(), error.to_string(), "name a file that can be read")
-                .of_kind(Unavailable)
+            ConfigError::new(path.to_string(), error, "name a file that can be read").of_kind(Unavailable)
         })?;
         Self::from_toml(&text).map_err(|error| {
             let mut all = Problems::default();
@@ -84,15 +84,26 @@ impl Config {
     /// # Errors
     /// All mistakes in the variables, and in the files that they name.
     pub fn from_env() -> Result<Self, ConfigError> {
-        let mut variables = Vec::new();
+        let (mut variables, mut problems) = (Vec::new(), Problems::default());
         for (name, value) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
             if name.starts_with("JWT_") {
                 let refused = |_| ConfigError::new(name.clone(), "it is not UTF-8", "write it as UTF-8");
-                variables.push((name.clone(), value.into_string().map_err(refused)?));
+                variables.extend(
+                    problems.take(value.into_string().map_err(refused)).map(|value| (name.clone(), value)),
+                );
             }
         }
-        Self::from_variables(variables)
+        match (Self::from_variables(variables), problems.into_result()) {
+            (config, Ok(())) => config,
+            (Ok(_), Err(error)) => Err(error),
+            (Err(others), Err(error)) => {
+                let mut all = Problems::default();
+                all.add(error);
+                all.add_unless_told(&others);
+                Err(all.into_error())
+            }
+        }
     }
 
     /// Reads these variables as [`Config::from_env`] does. Names that do not begin with `JWT_` are passed over.
@@ -160,7 +171,8 @@ impl Config {
         })
     }
 
-    /// A layer with the settings of the table `layer`.
+    /// A layer with the settings of the table `layer`. It does not hold `require` and `routes`: [`Config::policies`] does, and
+    /// [`ReloadableLayer`](crate::ReloadableLayer) is both.
     ///
     /// # Errors
     /// None that reading the configuration has not told.
@@ -171,13 +183,18 @@ impl Config {
     /// The policies of `require` and `routes`, as a layer. Put it around a whole service, where it sees the whole path, and put
     /// the [`Config::layer`] around it.
     ///
-    /// A path that servers could read in two ways, such as `//admin` or `/%61dmin`, is refused if any route is listed. A final
-    /// slash makes no difference.
+    /// If any route is listed, a path that servers could read in two ways, such as `//admin` or `/admin%2Fx`, is refused. Escaped
+    /// letters and a final slash make no difference.
     ///
     /// # Errors
     /// None that reading the configuration has not told.
     pub fn policies(&self) -> Result<RequireRoutes, ConfigError> {
         layer::policies(&self.settings, &self.names)
+    }
+
+    /// The paths of `routes`, as they are written.
+    pub fn routes(&self) -> impl Iterator<Item = &str> {
+        self.settings.routes.iter().map(|route| route.path.as_str())
     }
 
     /// The headers that the inner service gets, each with its claim.

@@ -11,19 +11,21 @@ use crate::error::{ConfigError, Problems};
 enum Form {
     Text,
     Number,
+    /// One, or several with commas.
+    Numbers,
     Flag,
     Commas,
     Words,
     Pairs,
 }
 
-use Form::{Commas, Flag, Number, Pairs, Text, Words};
+use Form::{Commas, Flag, Number, Numbers, Pairs, Text, Words};
 
 /// Each variable, and the path of its setting; `@` is the one authority.
 const VARIABLES: &[(&str, &str, Form)] = &[
     ("JWT_ISSUER", "@.issuer", Text),
     ("JWT_ANY_ISSUER", "@.any_issuer", Flag),
-    ("JWT_AUDIENCE", "@.audience", Text),
+    ("JWT_AUDIENCE", "@.audience", Commas),
     ("JWT_ANY_AUDIENCE", "@.any_audience", Flag),
     ("JWT_ALGORITHMS", "@.algorithms", Commas),
     ("JWT_SECRET", "@.secret", Text),
@@ -53,7 +55,7 @@ const VARIABLES: &[(&str, &str, Form)] = &[
     ("JWT_FETCH_TOKEN_FILE", "@.fetch.bearer_token_file", Text),
     ("JWT_PROXY", "@.fetch.proxy", Text),
     ("JWT_KEYS_FILE", "@.fetch.keep_in", Text),
-    ("JWT_KEYS_MAX_AGE", "@.fetch.max_age", Number),
+    ("JWT_KEYS_MAX_AGE", "@.fetch.max_age", Numbers),
     ("JWT_COOLDOWN", "@.fetch.cooldown", Number),
     ("JWT_STALE", "@.fetch.stale", Number),
     ("JWT_WAIT", "@.fetch.wait", Number),
@@ -93,7 +95,7 @@ pub(super) fn tree(variables: &[(String, String)], names: &mut Names, problems: 
             let known = VARIABLES.iter().map(|(known, ..)| *known).chain([CONFIG]);
             let remedy = match nearest(name, known) {
                 Some(meant) => format!("did you mean {meant}?"),
-                None => "take it away; Config::json_schema lists all names".to_owned(),
+                None => "take it away; docs/reference/configuration.md lists all variables".to_owned(),
             };
             problems.add(ConfigError::new(name.clone(), "there is no such variable", remedy));
             continue;
@@ -111,7 +113,18 @@ pub(super) fn tree(variables: &[(String, String)], names: &mut Names, problems: 
             }
             continue;
         }
-        if *path == "@.jwks" && !text.trim_start().starts_with('{') {
+        if is_quoted(text) {
+            let problem = "it begins and ends with a quote, which is taken for a part of the value";
+            problems.add(ConfigError::new(name.clone(), problem, "take the quotes away"));
+            continue;
+        }
+        // What is no JSON has no braces and quotes: neither is ever shown as a path.
+        if *path == "@.jwks" && !text.contains(['{', '"']) {
+            if variables.iter().any(|(name, _)| name == "JWT_JWKS_FILE") {
+                let problem = "JWT_JWKS_FILE is set as well";
+                problems.add(ConfigError::new(name.clone(), problem, "keep one of them").of_kind(Conflict));
+                continue;
+            }
             names.add("authorities[0].jwks_file".to_owned(), "JWT_JWKS");
             put(&mut tree, "@.jwks_file", Value::String(text.clone()));
             continue;
@@ -127,33 +140,53 @@ fn name_of(path: &str) -> &'static str {
     VARIABLES.iter().find(|(_, known, _)| *known == path).map_or("", |(name, ..)| name)
 }
 
+/// As some tools leave them around a value.
+fn is_quoted(text: &str) -> bool {
+    let text = text.trim();
+    text.len() > 1 && ['"', '\''].iter().any(|quote| text.starts_with(*quote) && text.ends_with(*quote))
+}
+
 fn value(name: &str, text: &str, form: Form) -> Result<Value, ConfigError> {
+    let refused = |problem: &str, remedy: &str| Err(ConfigError::new(name.to_owned(), problem, remedy));
     let list = |parts: &mut dyn Iterator<Item = &str>| {
         Value::Array(parts.map(|part| Value::String(part.trim().to_owned())).collect())
     };
+    let number =
+        |text: &str| text.trim().parse().map_or_else(|_| Value::String(text.to_owned()), Value::Integer);
     Ok(match (form, text) {
-        (Number, _) => text.parse().map_or_else(|_| Value::String(text.to_owned()), Value::Integer),
+        (Numbers, _) if text.contains(',') => Value::Array(text.split(',').map(number).collect()),
+        (Number | Numbers, _) => number(text),
         (Flag, "1" | "true") => Value::Boolean(true),
         (Flag, "0" | "false") => Value::Boolean(false),
         (Text | Flag, _) => Value::String(text.to_owned()),
         (Commas, _) => list(&mut text.split(',')),
+        (Words, _) if text.trim().is_empty() => {
+            return refused("it names nothing", "name one, or leave it out");
+        }
+        (Words, _) if text.contains(',') => return refused("it has a comma", "separate scopes by spaces"),
         (Words, _) => list(&mut text.split_whitespace()),
-        (Pairs, _) => {
-            let mut table = Table::new();
-            for pair in text.split(',') {
-                let refused = |why| {
-                    let problem = format!("{pair:?} {why}");
-                    ConfigError::new(name.to_owned(), problem, "write it as x-user=sub").of_kind(Invalid)
-                };
-                let (header, claim) =
-                    pair.trim().split_once('=').ok_or_else(|| refused("is not HEADER=CLAIM"))?;
+        (Pairs, _) => pairs(name, text)?,
+    })
+}
+
+/// `x-user=sub,x-scope=scope` as a table.
+fn pairs(name: &str, text: &str) -> Result<Value, ConfigError> {
+    let (mut table, mut problems) = (Table::new(), Problems::default());
+    for pair in text.split(',') {
+        let refused = |why| {
+            let problem = format!("{pair:?} {why}");
+            ConfigError::new(name.to_owned(), problem, "write it as x-user=sub").of_kind(Invalid)
+        };
+        match pair.trim().split_once('=') {
+            None => problems.add(refused("is not HEADER=CLAIM")),
+            Some((header, claim)) => {
                 if table.insert(header.to_owned(), Value::String(claim.to_owned())).is_some() {
-                    return Err(refused("names a header for the second time"));
+                    problems.add(refused("names a header for the second time"));
                 }
             }
-            Value::Table(table)
         }
-    })
+    }
+    problems.into_result().map(|()| Value::Table(table))
 }
 
 fn put(tree: &mut Table, path: &str, value: Value) {

@@ -4,7 +4,7 @@ use super::names::Names;
 use super::settings::{CacheSettings, LayerSettings, LimitSettings, Settings};
 use super::values::{Role, Scope};
 use crate::authorize::{Require, RequireRoutes, Route};
-use crate::error::ConfigProblemKind::{Conflict, OutOfBounds};
+use crate::error::ConfigProblemKind::{Conflict, Missing, OutOfBounds};
 use crate::error::{ConfigError, Problems};
 use crate::jose::Limits;
 use crate::layer::{Csrf, JwtAuthLayer, TokenSource};
@@ -131,15 +131,22 @@ pub(super) fn policies(settings: &Settings, names: &Names) -> Result<RequireRout
         }
         let policy = match route.anyone {
             true => Require::anyone(),
-            false => all_of(always.iter().chain(&own).cloned().collect()),
+            false => all_of(always.iter().chain(&own).cloned().collect(), settings),
         };
+        if route.path.is_empty() {
+            let name = names.of(&format!("routes[{index}].path"));
+            problems.add(ConfigError::new(name, "it is not set", "write it like /orders").of_kind(Missing));
+            continue;
+        }
         let methods = route.methods.iter().map(|method| method.0.clone()).collect();
-        routes.push(Route { path: &route.path, methods, policy });
+        routes.push((index, Route { path: &route.path, methods, policy }));
     }
-    let unlisted = if settings.deny_unlisted { Require::any([]) } else { all_of(always) };
+    let unlisted = if settings.deny_unlisted { Require::any([]) } else { all_of(always, settings) };
+    let (numbers, routes): (Vec<_>, Vec<_>) = routes.into_iter().unzip();
     let made = RequireRoutes::new(unlisted, &routes).map_err(|wrong| {
         let mut all = Problems::default();
-        for (index, problem) in wrong {
+        for (position, problem) in wrong {
+            let index = numbers.get(position).copied().unwrap_or(position);
             let remedy = "write it like /orders, /orders/{id} or /admin/{*rest}";
             all.add(ConfigError::new(names.of(&format!("routes[{index}].path")), problem, remedy));
         }
@@ -160,8 +167,10 @@ fn demands(scopes: &[Scope], roles: &[Role]) -> Vec<Require> {
     scopes.chain(roles.iter().map(|role| Require::role(&role.0))).collect()
 }
 
-fn all_of(mut policies: Vec<Require>) -> Require {
+/// All of these; if there are none, what the layer lets through.
+fn all_of(mut policies: Vec<Require>, settings: &Settings) -> Require {
     match (policies.pop(), policies.is_empty()) {
+        (None, _) if settings.layer.optional => Require::anyone(),
         (None, _) => Require::authenticated(),
         (Some(only), true) => only,
         (Some(last), false) => {

@@ -5,6 +5,7 @@ mod check;
 #[allow(clippy::module_inception)]
 mod config;
 mod environment;
+mod files;
 mod layer;
 mod names;
 mod reader;

@@ -55,7 +55,15 @@ impl Names {
 }
 
 /// Calls in the words of builders: what is said instead, and of which setting.
-const CALLS: [(&str, &str, &str); 12] = [
+const CALLS: [(&str, &str, &str); 16] = [
+    ("put them into a header (HttpFetch::builder)", "send a token by {}", "@.fetch.bearer_token_file"),
+    ("give the contents, not its path", "see that the file has a public key or certificate as PEM", ""),
+    (
+        "give the public signature keys as RFC 7517 says: kty RSA, EC or OKP",
+        "give a JWK set as RFC 7517 says, {\"keys\": [..]}",
+        "",
+    ),
+    ("make one with `openssl", "if it is text, begin it with raw:; or make one with `openssl", ""),
     ("call RemoteKeys::insecure_http_on_loopback()", "set {}", "@.fetch.insecure_http_on_loopback"),
     ("call RemoteKeys::insecure_http_hosts([", "let {} name ", "@.fetch.insecure_http_hosts"),
     ("or do not call .algorithms(..)", "or leave {} out", "@.algorithms"),

@@ -1,11 +1,14 @@
 //! A tree of values into the settings, with every mistake on the way.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_path_to_error::{Path, Segment};
 use toml::{Table, Value};
 
 use super::names::{Names, nearest};
+use super::schema;
 use super::settings::Settings;
-use crate::error::{ConfigError, ConfigProblemKind, Problems};
+use crate::error::{ConfigError, ConfigProblemKind, Problems, shown_url};
 
 /// The tree of a TOML text.
 ///
@@ -16,26 +19,56 @@ pub(super) fn parse(text: &str) -> Result<Table, ConfigError> {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        ConfigError::new(format!("line {line}, column {column}"), error.message(), "write it as TOML")
+        // Some messages quote what they stumble over.
+        let quotes = |message: &&str| {
+            message.contains(['`', '"', '\'']) || message.contains(|c: char| c.is_ascii_digit())
+        };
+        let problem =
+            Some(error.message()).filter(|message| !quotes(message)).unwrap_or("this cannot be read");
+        ConfigError::new(format!("line {line}, column {column}"), problem, "write it as TOML")
     })
 }
 
 /// Reads what can be read. What cannot is noted and taken out of the tree, until the rest reads.
 pub(super) fn read(tree: &mut Table, names: &Names, problems: &mut Problems) -> Settings {
+    let mut removed = Removed::default();
     loop {
         let error = match serde_path_to_error::deserialize(tree.clone()) {
             Ok(settings) => return settings,
             Err(error) => error,
         };
         let segments = steps(error.path());
-        let path = written(&segments);
-        let removed = remove(tree, &segments);
+        let path = removed.original(&segments);
+        let value = remove(tree, &segments, &mut removed);
         let message = error.into_inner();
-        problems.add(told(message.message(), &path, removed.as_ref(), names));
-        if removed.is_none() {
+        problems.add(told(message.message(), &path, value.as_ref(), names));
+        if value.is_none() {
             // What is not there cannot be taken out: only a mistake of this file leads here.
             return Settings::default();
         }
+    }
+}
+
+/// Which elements of which lists were taken out, by the numbers that the user would count.
+#[derive(Default)]
+struct Removed(BTreeMap<String, BTreeSet<usize>>);
+
+impl Removed {
+    /// The path as it was before anything was taken out.
+    fn original(&self, steps: &[Step]) -> String {
+        let mut path = String::new();
+        for step in steps {
+            path = match step {
+                Step::Key(key) if path.is_empty() => key.clone(),
+                Step::Key(key) => format!("{path}.{key}"),
+                Step::Index(index) => {
+                    let gone = self.0.get(&path).into_iter().flatten();
+                    let index = gone.fold(*index, |index, gone| index + usize::from(*gone <= index));
+                    format!("{path}[{index}]")
+                }
+            };
+        }
+        path
     }
 }
 
@@ -53,16 +86,8 @@ fn steps(path: &Path) -> Vec<Step> {
     path.iter().filter_map(step).collect()
 }
 
-fn written(steps: &[Step]) -> String {
-    steps.iter().fold(String::new(), |path, step| match step {
-        Step::Key(key) if path.is_empty() => key.clone(),
-        Step::Key(key) => format!("{path}.{key}"),
-        Step::Index(index) => format!("{path}[{index}]"),
-    })
-}
-
-/// Takes a value out of the tree. An element of a list gives its place to one that reads, so that the others keep theirs.
-fn remove(tree: &mut Table, steps: &[Step]) -> Option<Value> {
+/// Takes a value out of the tree. A table in a list gives its place to one that reads, so that the others keep theirs.
+fn remove(tree: &mut Table, steps: &[Step], removed: &mut Removed) -> Option<Value> {
     let (last, around) = steps.split_last()?;
     let (Step::Key(first), further) = around.split_first().map_or((last, None), |(a, b)| (a, Some(b))) else {
         return None;
@@ -82,7 +107,15 @@ fn remove(tree: &mut Table, steps: &[Step]) -> Option<Value> {
             let all_tables = list.iter().any(Value::is_table) || is_table;
             match list.get_mut(*index) {
                 Some(element) if all_tables => Some(std::mem::replace(element, Value::Table(Table::new()))),
-                Some(_) => Some(list.remove(*index)),
+                Some(_) => {
+                    let list_path = removed.original(around);
+                    let original = removed.original(steps);
+                    let number = original
+                        .rsplit_once('[')
+                        .and_then(|(_, number)| number.strip_suffix(']')?.parse::<usize>().ok());
+                    removed.0.entry(list_path).or_default().extend(number);
+                    Some(list.remove(*index))
+                }
                 None => None,
             }
         }
@@ -95,15 +128,20 @@ const SECRET: [&str; 4] = ["secret", "previous_secret", "jwks", "proxy"];
 
 fn told(message: &str, path: &str, value: Option<&Value>, names: &Names) -> ConfigError {
     let setting = names.of(path);
-    if let Some(rest) = message.strip_prefix("unknown field ") {
-        let mut quoted = rest.split('`').skip(1).step_by(2);
-        let name = quoted.next().unwrap_or_default();
-        let known: Vec<_> = quoted.collect();
-        let remedy = match nearest(name, known.iter().copied()) {
-            Some(meant) => format!("did you mean {meant}?"),
-            None => format!("use one of {}", known.join(", ")),
+    if message.starts_with("unknown field ") {
+        let name = path.rsplit('.').next().unwrap_or_default();
+        let known = message.rsplit_once("expected ").map_or("", |(_, known)| known);
+        let known: Vec<_> = known.split('`').skip(1).step_by(2).collect();
+        let remedy = match (schema::table_of(name), nearest(name, known.iter().copied())) {
+            (Some(table), _) => format!("it belongs {table}"),
+            (None, Some(meant)) => format!("did you mean {meant}?"),
+            (None, None) => format!("use one of {}", known.join(", ")),
         };
         return ConfigError::new(setting, "there is no such setting", remedy);
+    }
+    if matches!((path, value), ("authorities" | "routes", Some(Value::Table(_)))) {
+        let remedy = format!("write [[{path}]], with two brackets on each side, for each of them");
+        return ConfigError::new(setting, "it is one table", remedy);
     }
     let expected = message.rsplit_once("expected ").map_or(message, |(_, expected)| expected.trim());
     let expected = match expected {
@@ -118,9 +156,11 @@ fn told(message: &str, path: &str, value: Option<&Value>, names: &Names) -> Conf
     let shown = match value {
         Some(Value::Table(_)) => "a table".to_owned(),
         Some(Value::Array(_)) => "a list".to_owned(),
-        Some(Value::String(text)) if !is_secret && !expected.starts_with("a table") => format!("{text:?}"),
+        Some(Value::String(text)) if !is_secret && !expected.starts_with("a table") => {
+            format!("{:?}", shown_url(text))
+        }
         Some(Value::Integer(number)) if !is_secret => number.to_string(),
-        Some(Value::Float(number)) if !is_secret => number.to_string(),
+        Some(Value::Float(number)) if !is_secret => format!("{number:?}"),
         Some(Value::Boolean(flag)) if !is_secret => flag.to_string(),
         _ => "the value".to_owned(),
     };

@@ -1,11 +1,12 @@
 //! A configuration that is exchanged while the service runs.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
 use http::{Request, Response};
+use tokio::sync::Mutex;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -22,17 +23,20 @@ use crate::verify::{ClaimsType, VerifierBuilder};
 /// A function of yours makes the layer, at the start and at each reload: it is where a clock, checks, metrics or answers of your
 /// own are added. Clones share what is exchanged, so keep one to reload by.
 ///
+/// The extensions of each request that passes have the `Arc<Config>` by which it was judged.
+///
 /// ```
-/// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_jwt_auth::ConfigError> {
 /// use axum::{Router, routing::get};
 /// use tower_jwt_auth::{Claims, Config, ReloadableLayer};
 ///
-/// # let text = "[[authorities]]\nissuer = \"https://id.example.com\"\naudience = \"orders\"\noidc = true";
+/// # let text = "[[authorities]]\nissuer = \"shop\"\naudience = \"orders\"\nsecret = \"raw:Kq7#vT2!mZ9$wP4&xR6*cN8^bL3@hJ5%\"";
 /// let config = Config::from_toml(text)?;
 /// let auth = ReloadableLayer::<Claims>::new(&config, |config, builder| config.layer(builder.build()?))?;
 /// let app: Router = Router::new().route("/orders", get(|| async {})).layer(auth.clone());
 /// // Later, such as when a signal comes. A configuration that is wrong changes nothing.
-/// auth.reload(&Config::from_toml(text)?)?;
+/// auth.reload(&Config::from_toml(text)?).await?;
 /// # Ok(()) }
 /// ```
 #[must_use = "add it to a service"]
@@ -52,6 +56,7 @@ type Make<C, R> =
 
 /// What one configuration amounts to.
 struct Protection<C, R> {
+    config: Arc<Config>,
     layer: JwtAuthLayer<C, R>,
     policies: RequireRoutes,
 }
@@ -66,7 +71,7 @@ impl<C: ClaimsType, R> ReloadableLayer<C, R> {
         F: Fn(&Config, VerifierBuilder<C>) -> Result<JwtAuthLayer<C, R>, ConfigError> + Send + Sync + 'static,
     {
         let layer = make(config, config.verifier_builder()?)?;
-        let first = Protection { layer, policies: config.policies()? };
+        let first = Protection { config: Arc::new(config.clone()), layer, policies: config.policies()? };
         let current = ArcSwap::from_pointee(first);
         Ok(Self { shared: Arc::new(Shared { current, make: Box::new(make), reloading: Mutex::default() }) })
     }
@@ -74,29 +79,30 @@ impl<C: ClaimsType, R> ReloadableLayer<C, R> {
     /// Exchanges everything at once: each request is judged by the one configuration or by the other, and none is refused
     /// because of the exchange.
     ///
-    /// Keys that are fetched as before are kept, and need not be fetched again. The tokens in the cache are dropped. The files
-    /// that the configuration names are read again.
+    /// Keys that are fetched as before (the same address, and the same table `fetch` and files) are kept. All others are fetched
+    /// before the exchange. The tokens in the cache are dropped. The files that the configuration names are read again.
     ///
     /// # Errors
-    /// Those of `make`. The configuration before stays in force.
-    pub fn reload(&self, config: &Config) -> Result<(), ConfigError> {
-        let _one = self.shared.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = config.verifier_builder().and_then(|builder| {
-            let before = self.shared.current.load_full();
-            let builder = builder.keys_of(Some(before.layer.verifier().clone()));
-            Ok(Protection { layer: (self.shared.make)(config, builder)?, policies: config.policies()? })
-        });
-        match made {
-            Ok(made) => {
-                self.shared.current.store(Arc::new(made));
-                trace::info!("the configuration was exchanged");
-                Ok(())
-            }
-            Err(error) => {
-                trace::warn!(%error, "the configuration was not exchanged");
-                Err(error)
-            }
+    /// Those of `make`, and if keys that are new cannot be fetched. The configuration before stays in force.
+    pub async fn reload(&self, config: &Config) -> Result<(), ConfigError> {
+        let _one = self.shared.reloading.lock().await;
+        let made = self.made(config).await;
+        match &made {
+            Ok(()) => trace::info!("the configuration was exchanged"),
+            Err(_error) => trace::warn!(error = %_error, "the configuration was not exchanged"),
         }
+        made
+    }
+
+    async fn made(&self, config: &Config) -> Result<(), ConfigError> {
+        let before = self.shared.current.load_full();
+        let builder = config.verifier_builder()?.keys_of(before.layer.verifier().clone());
+        let layer = (self.shared.make)(config, builder)?;
+        let policies = config.policies()?;
+        let kept: Vec<_> = before.layer.verifier().shared_sources().collect();
+        layer.verifier().warm_but(&kept).await?;
+        self.shared.current.store(Arc::new(Protection { config: Arc::new(config.clone()), layer, policies }));
+        Ok(())
     }
 }
 
@@ -146,11 +152,12 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<A>) -> Self::Future {
+    fn call(&mut self, mut request: Request<A>) -> Self::Future {
         // The clone that is ready serves this request.
         let clone = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, clone);
         let current = self.layer.shared.current.load();
+        request.extensions_mut().insert(Arc::clone(&current.config));
         current.layer.layer(current.policies.layer(ready)).call(request)
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::values::{AlgorithmName, Bounds, Jwks, MethodName, OneOrMany, Role, Scope, SecretText};
+use super::values::{Address, AlgorithmName, Bounds, Jwks, MethodName, OneOrMany, Role, Scope, SecretText};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -34,7 +34,7 @@ pub(super) struct Settings {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(super) struct AuthoritySettings {
     /// What `iss` must be, compared exactly.
-    pub(super) issuer: Option<String>,
+    pub(super) issuer: Option<Address>,
     /// Takes any `iss`, or none. Only with one authority.
     pub(super) any_issuer: bool,
     /// What `aud` must name: one audience, or a list of which one is enough.
@@ -56,11 +56,11 @@ pub(super) struct AuthoritySettings {
     /// Origin of keys: a file with a JWK set. Secrets (`oct`) are allowed.
     pub(super) jwks_file: Option<PathBuf>,
     /// Origin of keys: the URL of a JWK set. With `oidc`, where that set is reached instead of its `jwks_uri`.
-    pub(super) jwks_url: Option<String>,
+    pub(super) jwks_url: Option<Address>,
     /// Origin of keys: the discovery document of `issuer`.
     pub(super) oidc: bool,
     /// The discovery document, if the issuer has another address from here. Only with `oidc`.
-    pub(super) discovery_url: Option<String>,
+    pub(super) discovery_url: Option<Address>,
     /// Origin of keys: a file with a public key or certificate as PEM. `algorithms` names its one algorithm.
     pub(super) pem_file: Option<PathBuf>,
     /// Seconds by which the clocks of issuer and verifier may differ: 30 unless set, at most 300.
@@ -80,9 +80,9 @@ pub(super) struct AuthoritySettings {
     /// Where roles are: a JSON pointer, such as `/realm_access/roles`.
     pub(super) roles_at: Option<String>,
     /// The only scopes that this authority may grant.
-    pub(super) only_scopes: Option<Vec<String>>,
-    /// The only roles that this authority may grant.
-    pub(super) only_roles: Option<Vec<String>>,
+    pub(super) only_scopes: Option<Vec<Scope>>,
+    /// The only roles that this authority may grant. An empty list says that its tokens have none, and needs no `roles_at`.
+    pub(super) only_roles: Option<Vec<Role>>,
     /// Reads a `sub` or `jti` that is a whole number as the text of its digits.
     pub(super) numeric_ids_as_text: bool,
     /// How keys are fetched. Only with `jwks_url` or `oidc`.
@@ -116,7 +116,7 @@ pub(super) struct FetchSettings {
     pub(super) proxy: Option<SecretText>,
     /// A file that keeps the keys for the next start, in a directory that only this user can write.
     pub(super) keep_in: Option<PathBuf>,
-    /// Seconds for which keys are kept, whatever the provider's `max-age` says; or `[least, most]`, the bounds within which it is
+    /// Seconds until keys are fetched again (they serve for `stale` longer if that fails), whatever the provider's `max-age` says; or `[least, most]`, the bounds within which it is
     /// believed: `[300, 3600]` unless set, from 1 to 86400.
     pub(super) max_age: Option<Bounds>,
     /// Seconds after any fetch until an unknown `kid` may cause another: 10 unless set, 5 to 300.
@@ -183,7 +183,7 @@ pub(super) struct LayerSettings {
     pub(super) trusted_origins: Vec<String>,
     /// The realm in challenges: `api` unless set.
     pub(super) realm: Option<String>,
-    /// Lets requests without a token through as anonymous.
+    /// Lets requests without a token through as anonymous, but for what `require` and `routes` ask of them.
     pub(super) optional: bool,
     /// Claims that the inner service gets as headers, by the name of the header: `x-user = "sub"`.
     pub(super) claim_headers: BTreeMap<String, String>,

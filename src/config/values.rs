@@ -10,6 +10,7 @@ use serde::de::{Error, MapAccess, SeqAccess, Unexpected, Visitor, value::MapAcce
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
+use crate::error::shown_url;
 use crate::jose::Algorithm;
 
 /// Text that is never shown.
@@ -51,6 +52,36 @@ impl JsonSchema for SecretText {
 
     fn schema_name() -> Cow<'static, str> {
         "SecretText".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string" })
+    }
+}
+
+/// A URL, shown without what may be secret in it.
+#[derive(Clone)]
+pub(super) struct Address(pub(super) String);
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", shown_url(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self)
+    }
+}
+
+impl JsonSchema for Address {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Address".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {

@@ -151,6 +151,17 @@ impl fmt::Debug for ConfigError {
 
 impl Error for ConfigError {}
 
+/// A URL as a mistake shows it: without what may be a password or a key in it.
+pub(crate) fn shown_url(url: &str) -> String {
+    let (place, query) = url.split_once('?').map_or((url, ""), |(place, _)| (place, "?.."));
+    let (scheme, rest) = place.split_once("://").unwrap_or(("", place));
+    let scheme = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
+    match rest.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}..@{host}{query}"),
+        None => format!("{place}{query}"),
+    }
+}
+
 /// Collects the mistakes of a builder, so that it can report all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Problems(Option<ConfigError>);
@@ -170,16 +181,20 @@ impl Problems {
         }
     }
 
+    /// Whether this setting or a part of it has a mistake.
+    #[cfg(feature = "config")]
+    pub(crate) fn tells(&self, setting: &str) -> bool {
+        let is_told = |told: &&ConfigProblem| {
+            let rest = told.setting.strip_prefix(setting);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '.']))
+        };
+        self.0.as_ref().is_some_and(|all| all.problems().iter().any(is_told))
+    }
+
     /// Adds mistakes of settings that have none yet, neither of their own nor of a part.
     #[cfg(feature = "config")]
     pub(crate) fn add_unless_told(&mut self, error: &ConfigError) {
-        let is_new = |problem: &&ConfigProblem| {
-            let is_told = |told: &&ConfigProblem| {
-                let rest = told.setting.strip_prefix(&*problem.setting);
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '.']))
-            };
-            !self.0.as_ref().is_some_and(|all| all.problems().iter().any(is_told))
-        };
+        let is_new = |problem: &&ConfigProblem| !self.tells(&problem.setting);
         let new: Vec<ConfigProblem> = error.problems().into_iter().filter(is_new).cloned().collect();
         for first in new {
             self.add(ConfigError { first, others: Vec::new() });
@@ -214,6 +229,21 @@ impl Problems {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_secrets() {
+        for (url, shown) in [
+            ("https://id.example.com/keys", "https://id.example.com/keys"),
+            ("https://bob:hunter2@id.example.com/keys?key=hunter2", "https://..@id.example.com/keys?.."),
+            ("https://bob:hun/ter2@id.example.com", "https://..@id.example.com"),
+            ("https://bob:hunter 2@id.example.com", "https://..@id.example.com"),
+            ("bob:hunter2@id.example.com", "..@id.example.com"),
+            ("keys", "keys"),
+            ("", ""),
+        ] {
+            assert_eq!(shown_url(url), shown);
+        }
+    }
 
     #[test]
     fn all_mistakes_are_told_once_each() {

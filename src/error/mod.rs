@@ -7,7 +7,7 @@ mod reason;
 
 pub use auth_error::AuthError;
 pub(crate) use challenge_params::ChallengeParams;
-pub(crate) use config_error::Problems;
 pub use config_error::{ConfigError, ConfigProblem, ConfigProblemKind};
+pub(crate) use config_error::{Problems, shown_url};
 pub(crate) use reason::Challenge;
 pub use reason::Reason;

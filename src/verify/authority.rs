@@ -301,7 +301,7 @@ impl Authority {
     }
 
     /// Lets this authority grant these roles and no others, whatever its tokens say. Others are not seen at all, by
-    /// `Require::not` either.
+    /// `Require::not` either. With an empty list its tokens have no roles, and it needs no [`Authority::roles_at`].
     pub fn only_roles<S: Into<String>>(mut self, roles: impl IntoIterator<Item = S>) -> Self {
         self.only_roles = Some(roles.into_iter().map(Into::into).collect());
         self

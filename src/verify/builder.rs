@@ -39,6 +39,7 @@ pub struct VerifierBuilder<C = Claims> {
     backend: Option<Backend>,
     check_deadline: Duration,
     cache: Option<TokenCache>,
+    #[cfg(feature = "config")]
     earlier: Option<Verifier<C>>,
     claims: PhantomData<fn() -> C>,
 }
@@ -55,6 +56,7 @@ impl<C: ClaimsType> VerifierBuilder<C> {
             backend: None,
             check_deadline: Duration::from_millis(500),
             cache: None,
+            #[cfg(feature = "config")]
             earlier: None,
             claims: PhantomData,
         }
@@ -111,8 +113,8 @@ impl<C: ClaimsType> VerifierBuilder<C> {
 
     /// Takes over the keys of this verifier that come from the same sources.
     #[cfg(feature = "config")]
-    pub(crate) fn keys_of(mut self, earlier: Option<Verifier<C>>) -> Self {
-        self.earlier = earlier;
+    pub(crate) fn keys_of(mut self, earlier: Verifier<C>) -> Self {
+        self.earlier = Some(earlier);
         self
     }
 
@@ -168,13 +170,21 @@ impl<C: ClaimsType> VerifierBuilder<C> {
             clock: &self.clock,
             #[cfg(feature = "jwks")]
             fetch: None,
-            earlier: self.earlier.as_ref().map_or(&[], |earlier| earlier.core().authorities.configured()),
+            earlier: &[],
         };
         let tenants = self.tenants.into_iter().next().map(|tenants| {
             KnownTenants::new(tenants, &backend, self.limits, &self.clock, self.check_deadline)
         });
         let mut authorities = Authorities::new(problems.take(tenants.transpose()).flatten());
+        #[cfg(feature = "config")]
+        let earlier =
+            self.earlier.as_ref().map_or(&[][..], |earlier| earlier.core().authorities.configured());
         for authority in self.authorities {
+            #[cfg(feature = "config")]
+            let making = match authority.keys.are_configured() {
+                true => BuildContext { earlier, ..making },
+                false => making,
+            };
             if let Some(authority) = problems.take(authority.build(&making)) {
                 problems.take(authorities.add(authority));
             }

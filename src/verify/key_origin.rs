@@ -18,6 +18,15 @@ pub(super) enum KeyOrigin {
 }
 
 impl KeyOrigin {
+    /// Whether they are fetched, and a configuration says how: then another verifier may take the source over.
+    #[cfg(feature = "config")]
+    pub(super) const fn are_configured(&self) -> bool {
+        match self {
+            Self::Source(_) => false,
+            Self::Remote(keys, _) => keys.is_configured(),
+        }
+    }
+
     /// What tells their source from others, if they are fetched.
     pub(super) fn identity(&self) -> Option<String> {
         match self {

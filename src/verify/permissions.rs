@@ -18,11 +18,19 @@ pub(super) struct Permissions {
 }
 
 impl Permissions {
+    /// Whether there are none, whatever the tokens say.
+    pub(super) fn grants_no_roles(&self) -> bool {
+        self.only_roles.as_ref().is_some_and(HashSet::is_empty)
+    }
+
     /// The roles of a payload; `None` if the authority names no place for them.
     ///
     /// # Errors
     /// If the place holds something other than a string, an array of strings, or an object.
     pub(super) fn roles(&self, payload: &str) -> Result<Option<Vec<Box<str>>>, AuthError> {
+        if self.grants_no_roles() {
+            return Ok(Some(Vec::new()));
+        }
         let Some(pointer) = &self.roles_at else { return Ok(None) };
         let unreadable = || AuthError::new(Reason::InvalidClaim).with_claim(pointer.claim().to_owned());
         let roles = match pointer.find(payload).map_err(|Unreadable| unreadable())? {

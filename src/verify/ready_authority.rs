@@ -174,7 +174,8 @@ impl Authority {
                 "name the claim that is demanded",
             );
         }
-        if self.only_roles.is_some() && self.roles_at.is_none() {
+        let caps_roles = self.only_roles.as_ref().is_some_and(|only| !only.is_empty());
+        if caps_roles && self.roles_at.is_none() {
             let remedy = "call .roles_at(\"/path/of/roles\") as well";
             fail(Missing, "only_roles", "there is no place of roles to cap".into(), remedy);
         }

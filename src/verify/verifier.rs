@@ -485,11 +485,12 @@ impl<C> Verifier<C> {
         self.core.authorities.tenants().is_some_and(|tenants| tenants.forget(issuer))
     }
 
-    /// Whether an authority says where its tokens have roles; those of tenants are not known yet.
-    pub(crate) fn may_have_roles(&self) -> bool {
-        let authorities = &self.core.authorities;
-        let names_roles = |authority: &ReadyAuthority| authority.permissions.roles_at.is_some();
-        authorities.tenants().is_some() || authorities.configured().iter().any(names_roles)
+    /// The authorities that say nothing about the roles of their tokens; those of tenants are not known yet.
+    pub(crate) fn without_roles(&self) -> impl Iterator<Item = &str> {
+        let says_nothing = |authority: &&ReadyAuthority| {
+            authority.permissions.roles_at.is_none() && !authority.permissions.grants_no_roles()
+        };
+        self.core.authorities.configured().iter().filter(says_nothing).map(|authority| &*authority.name)
     }
 
     /// The same authorities, for a caller that does not need the claims.

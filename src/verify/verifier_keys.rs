@@ -1,5 +1,7 @@
 //! The keys of a verifier that are fetched: waiting for them, and how they are doing.
 
+use std::sync::Arc;
+
 use super::tenants::KnownTenants;
 use super::verifier::Verifier;
 use crate::error::ConfigError;
@@ -14,10 +16,19 @@ impl<C> Verifier<C> {
     /// # Errors
     /// If keys cannot be had: why, and from where. The verifier stays usable, and goes on trying.
     pub async fn warm(&self) -> Result<(), ConfigError> {
+        self.warm_but(&[]).await
+    }
+
+    /// The same, but keys of these sources may lack.
+    ///
+    /// # Errors
+    /// As for [`Verifier::warm`].
+    pub(crate) async fn warm_but(&self, others: &[Arc<dyn KeySource>]) -> Result<(), ConfigError> {
+        let is_other = |source: &Arc<dyn KeySource>| others.iter().any(|other| Arc::ptr_eq(other, source));
         let warmed = self.warm_all().await;
         let mut failed = Vec::new();
-        for (source, warmed) in self.key_sources().zip(warmed) {
-            if warmed.is_ok() {
+        for (source, warmed) in self.shared_sources().zip(warmed) {
+            if warmed.is_ok() || is_other(&source) {
                 continue;
             }
             let health = source.health();
@@ -33,6 +44,9 @@ impl<C> Verifier<C> {
             return Err(ConfigError::new("keys", failed.join("; "), remedy));
         }
         for authority in self.core().authorities.configured() {
+            if is_other(&authority.keys.shared_source()) {
+                continue;
+            }
             if let (Some(allowed), true) =
                 (authority.keys.allowed(), authority.keys.load().algorithms.is_empty())
                 && !authority.keys.source().asks_by_kid()
@@ -61,6 +75,11 @@ impl<C> Verifier<C> {
     /// Waits until each source has keys or has failed to get them, in the order of `key_sources`.
     pub(crate) async fn warm_all(&self) -> Vec<Result<(), Unavailable>> {
         NowOrLater::all(self.key_sources().map(KeySource::warm)).await
+    }
+
+    /// Where the keys of each configured authority come from, to be held.
+    pub(crate) fn shared_sources(&self) -> impl Iterator<Item = Arc<dyn KeySource>> {
+        self.core().authorities.configured().iter().map(|authority| authority.keys.shared_source())
     }
 
     /// Where the keys of each configured authority come from.

@@ -458,7 +458,7 @@ async fn resource_server_reads_its_file_again() {
     let both = format!("{first}{}", authority(&other, "https://other.example.com"));
     std::fs::write(&path, &both).unwrap();
     let mut command = example("resource_server");
-    command.env("JWT_CONFIG", &path).stderr(Stdio::piped());
+    command.env("JWT_CONFIG", &path).env("ORIGINAL_URI_HEADER", "none").stderr(Stdio::piped());
     let mut server = Running::spawn(&mut command);
     let mut told = BufReader::new(server.child.stderr.take().unwrap());
     let mut reload = |text: &str| {
@@ -489,6 +489,93 @@ async fn resource_server_reads_its_file_again() {
     assert_eq!(answers("/").await, [200, 401]);
     assert_eq!(reload(&both), "reloaded\n");
     assert_eq!(answers("/admin").await, [200, 200]);
+}
+
+/// A proxy asks at one path about all of them, and says in headers which one was meant.
+#[tokio::test]
+async fn resource_server_judges_what_the_proxy_was_asked() {
+    let issuer = issuer();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jwt.toml");
+    let file = format!(
+        "[[authorities]]\nissuer = '{ISSUER}'\naudience = 'api'\njwks = '''{}'''\n[layer]\noptional = true\n\
+         [[routes]]\npath = '/admin/{{*rest}}'\nmethods = ['GET']\nscopes = ['admin']",
+        issuer.jwks()
+    );
+    std::fs::write(&path, file).unwrap();
+    let mut command = example("resource_server");
+    command.env("JWT_CONFIG", &path);
+    let (success, _, stderr) = output(&mut command);
+    assert!(!success && stderr.contains("ORIGINAL_URI_HEADER is not set"), "{stderr}");
+    command.env("ORIGINAL_URI_HEADER", "x-original-uri");
+    let (success, _, stderr) = output(&mut command);
+    assert!(!success && stderr.contains("go together"), "{stderr}");
+    let server = Running::start(command.env("ORIGINAL_METHOD_HEADER", "x-original-method"));
+    let token = |scope: &str| format!("Bearer {}", issuer.sign(json!({ "scope": scope })));
+    let (admin, other) = (token("admin"), token("other"));
+    let ask = async |uri: &str, method: &str, token: &str| {
+        let headers = [("authorization", token), ("x-original-uri", uri), ("x-original-method", method)];
+        let headers: Vec<_> = headers.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        HttpClient::http1().get(&format!("{}/auth", server.url), &headers).await.status.as_u16()
+    };
+    for (uri, method, token, expected) in [
+        ("/admin/users?a=b", "GET", &admin, 200),
+        ("/admin/users", "GET", &other, 403),
+        ("/admin/users", "POST", &admin, 403),
+        ("/%61dmin", "GET", &other, 403),
+        ("/orders", "POST", &other, 200),
+        // Nobody knows what was asked.
+        ("", "GET", &admin, 403),
+        ("/orders", "", &admin, 403),
+        ("orders", "GET", &admin, 403),
+        ("*", "GET", &admin, 403),
+    ] {
+        assert_eq!(ask(uri, method, token).await, expected, "{method} {uri}");
+    }
+    assert_eq!((ask("/orders", "GET", "").await, ask("/admin", "GET", "").await), (200, 401));
+    let twice = [
+        ("authorization", &*admin),
+        ("x-original-uri", "/orders"),
+        ("x-original-uri", "/admin"),
+        ("x-original-method", "GET"),
+    ];
+    assert_eq!(HttpClient::http1().get(&server.url, &twice).await.status, 403);
+}
+
+/// A request that waits for keys is answered by the configuration that judges it: no header of the client comes back.
+#[cfg(unix)]
+#[tokio::test]
+async fn resource_server_reflects_no_header_across_a_reload() {
+    let issuer = issuer();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jwt.toml");
+    let file = |rest: &str| {
+        format!(
+            "[[authorities]]\nissuer = '{ISSUER}'\naudience = 'api'\njwks = '''{}'''\n{rest}",
+            issuer.jwks()
+        )
+    };
+    let (without, with_header) = (file(""), file("[layer]\nclaim_headers = { x-user = 'sub' }"));
+    std::fs::write(&path, &without).unwrap();
+    let server = Running::start(example("resource_server").env("JWT_CONFIG", &path));
+    let token = format!("Bearer {}", issuer.sign(json!({ "sub": "bob" })));
+    let headers = [("authorization", &*token), ("x-user", "root")];
+    let hang_up = || {
+        let signalled = Command::new("kill").args(["-HUP", &server.child.id().to_string()]).status();
+        assert!(signalled.unwrap().success());
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    for round in 0..40 {
+        std::fs::write(&path, if round % 2 == 0 { &with_header } else { &without }).unwrap();
+        hang_up();
+        for _ in 0..10 {
+            let answer = HttpClient::http1().get(&server.url, &headers).await;
+            assert_eq!(answer.status, 200);
+            seen.insert(answer.header("x-user").map(str::to_owned));
+        }
+    }
+    assert!(!seen.contains(&Some("root".to_owned())), "{seen:?}");
+    assert!(seen.contains(&Some("bob".to_owned())), "{seen:?}");
 }
 
 #[tokio::test]
@@ -581,7 +668,7 @@ fn resource_server_says_what_is_missing_and_how_to_mend_it() {
         (&[jwks, ("JWT_LEEWEY", "3")], &["JWT_LEEWEY", "did you mean JWT_LEEWAY?"]),
         (&[jwks, ("JWT_LEEWAY", "301")], &["JWT_LEEWAY", "at most 300"]),
         (&[jwks, ("PORT", "many")], &["PORT", "many"]),
-        (&[("JWT_JWKS", "/nowhere/keys.json")], &["JWT_JWKS", "/nowhere/keys.json"]),
+        (&[("JWT_JWKS", "/tmp/nowhere-keys.json")], &["JWT_JWKS", "/tmp/nowhere-keys.json"]),
         (&[("JWT_JWKS", "{}")], &["JWT_JWKS", "keys"]),
         (&[("JWT_JWKS", &mixed)], &["secret"]),
     ];

@@ -13,7 +13,7 @@ use super::persisted::PersistedKeys;
 use super::source::Remote;
 use super::state::Bounds;
 use super::url_rules::UrlRules;
-use crate::error::{ConfigError, ConfigProblemKind, Problems};
+use crate::error::{ConfigError, ConfigProblemKind, Problems, shown_url};
 use crate::keys::KeySource;
 use crate::runtime::Clock;
 use crate::store::KeyStore;
@@ -48,7 +48,7 @@ pub struct RemoteKeys {
     store: Option<Arc<dyn KeyStore>>,
     /// What else the keys are fetched by, if a configuration says it: a source is only taken over while it is the same.
     #[cfg(feature = "config")]
-    configured_as: u64,
+    configured_as: Option<u64>,
 }
 
 impl RemoteKeys {
@@ -67,7 +67,7 @@ impl RemoteKeys {
             wait: Duration::from_secs(2),
             store: None,
             #[cfg(feature = "config")]
-            configured_as: 0,
+            configured_as: None,
         }
     }
 
@@ -207,15 +207,21 @@ impl RemoteKeys {
     /// Says by one number what a configuration says of the fetch.
     #[cfg(feature = "config")]
     pub(crate) const fn configured_as(mut self, number: u64) -> Self {
-        self.configured_as = number;
+        self.configured_as = Some(number);
         self
+    }
+
+    /// Whether a configuration says all that the fetch depends on.
+    #[cfg(feature = "config")]
+    pub(crate) const fn is_configured(&self) -> bool {
+        self.configured_as.is_some()
     }
 
     /// What tells this source from others: one with the same identity may serve in its stead.
     pub(crate) fn identity(&self, endpoint: KeyEndpoint) -> String {
         let location = self.location(endpoint);
         #[cfg(feature = "config")]
-        return format!("{location:?} {:x}", self.configured_as);
+        return format!("{location:?} {:?}", self.configured_as);
         #[cfg(not(feature = "config"))]
         format!("{location:?}")
     }
@@ -251,7 +257,7 @@ impl RemoteKeys {
                 problems.take(self.url_rules.check("discovery_url", url));
                 if !url.contains("/.well-known/") {
                     let remedy = "give the whole URL of the document, with /.well-known/openid-configuration";
-                    let problem = format!("{url:?} is not a discovery document");
+                    let problem = format!("{:?} is not a discovery document", shown_url(url));
                     problems.add(ConfigError::new("discovery_url", problem, remedy));
                 }
             }
@@ -265,7 +271,7 @@ impl RemoteKeys {
         }
         if endpoint == KeyEndpoint::Discovery && self.url.contains("/.well-known/") {
             let remedy = "give the issuer alone, what stands before /.well-known/";
-            let problem = format!("{:?} is a document, not an issuer", self.url);
+            let problem = format!("{:?} is a document, not an issuer", shown_url(&self.url));
             problems.add(ConfigError::new("url", problem, remedy));
         }
         if endpoint == KeyEndpoint::PemOfKid && !self.location(endpoint).url().ends_with('/') {
@@ -279,7 +285,7 @@ impl RemoteKeys {
         }
         if endpoint == KeyEndpoint::Discovery && self.url.contains('?') {
             let remedy = "an issuer has none (OpenID Connect Discovery section 3)";
-            problems.add(ConfigError::new("url", format!("{:?} has a query", self.url), remedy));
+            problems.add(ConfigError::new("url", format!("{:?} has a query", shown_url(&self.url)), remedy));
         }
         problems.into_result()
     }

@@ -3,7 +3,7 @@
 use http::Uri;
 use http::uri::Authority;
 
-use crate::error::{ConfigError, Problems};
+use crate::error::{ConfigError, Problems, shown_url};
 use crate::runtime::trace;
 
 /// Which URLs keys may be fetched from: those of https, and those of plain http that the user has named.
@@ -36,8 +36,9 @@ impl UrlRules {
     /// # Errors
     /// If a URL is not https (or http of a host that was named), or holds credentials.
     pub(super) fn check(&self, setting: &'static str, url: &str) -> Result<(), ConfigError> {
-        let refused =
-            |problem: &str, remedy: &str| ConfigError::new(setting, format!("{url:?} {problem}"), remedy);
+        let refused = |problem: &str, remedy: &str| {
+            ConfigError::new(setting, format!("{:?} {problem}", shown_url(url)), remedy)
+        };
         let uri: Uri =
             url.parse().map_err(|_| refused("is not a URL", "use one such as https://id.example.com"))?;
         let authority = uri.authority().filter(|authority| !authority.host().is_empty());

@@ -180,3 +180,42 @@ fn each_variable_is_the_key_that_the_schema_says() {
     let error = Config::from_variables(none).unwrap_err();
     assert_eq!(settings_of(&error), ["JWT_ISSUER", "JWT_AUDIENCE"], "{error}");
 }
+
+#[test]
+fn what_cannot_be_meant_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let jwks = folder.path().join("jwks.json");
+    std::fs::write(&jwks, tower_jwt_auth::TestIssuer::new("a").jwks()).unwrap();
+    let jwks = jwks.to_str().unwrap();
+    let base = [("JWT_ISSUER", "a"), ("JWT_AUDIENCE", "b,c"), ("JWT_SECRET", SECRET)];
+    let told = |variables: &[(&'static str, &str)]| {
+        let mut all: BTreeMap<&str, &str> = base.into();
+        all.extend(variables.iter().copied());
+        Config::from_variables(all.into_iter().filter(|(_, value)| !value.is_empty()))
+            .map_err(|error| error.to_string())
+    };
+    assert!(format!("{:?}", told(&[]).unwrap()).contains(r#"OneOrMany(["b", "c"])"#));
+    for (variables, words) in [
+        (&[("JWT_SCOPES", " ")][..], &["JWT_SCOPES", "names nothing"][..]),
+        (&[("JWT_SCOPES", "a,b")], &["JWT_SCOPES", "comma"]),
+        (&[("JWT_AUDIENCE", "\"api\"")], &["JWT_AUDIENCE", "quote"]),
+        (&[("JWT_CLAIM_HEADERS", "x-a,x-b=c,x-d")], &["\"x-a\" is not", "\"x-d\" is not"]),
+        (
+            &[("JWT_SECRET", ""), ("JWT_JWKS", jwks), ("JWT_JWKS_FILE", jwks)],
+            &["JWT_JWKS: JWT_JWKS_FILE is set as well"],
+        ),
+        (&[("JWT_SECRET", ""), ("JWT_JWKS", "[{\"k\":\"hunter2\"}]")], &["JWT_JWKS"]),
+        (&[("JWT_SECRET", ""), ("JWT_JWKS", "\u{feff}{\"k\":\"hunter2\"}")], &["JWT_JWKS"]),
+        (&[("JWT_SECRET", ""), ("JWT_JWKS", "'{\"k\":\"hunter2\"}'")], &["JWT_JWKS", "quote"]),
+        (&[("JWT_SECRET", ""), ("JWT_JWKS", "aHVudGVyMg")], &["JWT_JWKS"]),
+        (&[("JWT_SECRET", ""), ("JWT_SECRET_FILE", "hunter2")], &["JWT_SECRET_FILE"]),
+        (&[("JWT_SERVICE_HOST", "10.0.0.1")], &["JWT_SERVICE_HOST", "docs/reference/configuration.md"]),
+    ] {
+        let error = told(variables).expect_err(words[0]);
+        assert!(words.iter().all(|word| error.contains(word)), "{words:?}: {error}");
+        assert!(!error.contains("hunter2") && !error.contains("aHVudGVyMg"), "{error}");
+    }
+    let url = ("JWT_JWKS_URL", "https://id.example.com/keys");
+    let bounded = told(&[("JWT_SECRET", ""), url, ("JWT_KEYS_MAX_AGE", "300, 3600")]).unwrap();
+    assert!(format!("{bounded:?}").contains("Bounds(300, 3600)"), "{bounded:?}");
+}

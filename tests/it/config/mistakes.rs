@@ -15,15 +15,15 @@ const AUTHORITY: [(&str, &str, &str); 28] = [
     ("any_audience", "any_audience = true", "ISSUER AUDIENCE SECRET"),
     ("algorithms", "algorithms = ['none']", "ISSUER AUDIENCE SECRET"),
     ("secret", "secret = 'aHVudGVyMg=='", "ISSUER AUDIENCE"),
-    ("secret_file", "secret_file = '/nowhere/secret'", "ISSUER AUDIENCE"),
+    ("secret_file", "secret_file = 'tests/no-such-secret'", "ISSUER AUDIENCE"),
     ("previous_secret", "previous_secret = 'aHVudGVyMg=='", "ISSUER AUDIENCE SECRET"),
-    ("previous_secret_file", "previous_secret_file = '/nowhere/previous'", "ISSUER AUDIENCE SECRET"),
+    ("previous_secret_file", "previous_secret_file = 'tests/no-such-previous'", "ISSUER AUDIENCE SECRET"),
     ("jwks", "jwks = '{'", "ISSUER AUDIENCE"),
-    ("jwks_file", "jwks_file = '/nowhere/jwks'", "ISSUER AUDIENCE"),
+    ("jwks_file", "jwks_file = 'tests/no-such-jwks'", "ISSUER AUDIENCE"),
     ("jwks_url", "jwks_url = 'ftp://keys.example'", "ISSUER AUDIENCE"),
     ("oidc", "oidc = 'yes'", "ISSUER AUDIENCE SECRET"),
     ("discovery_url", "discovery_url = 'https://keys.example/document'", "ISSUER AUDIENCE OIDC"),
-    ("pem_file", "pem_file = '/nowhere/key.pem'", "ISSUER AUDIENCE\nalgorithms = ['RS256']"),
+    ("pem_file", "pem_file = 'tests/no-such.pem'", "ISSUER AUDIENCE\nalgorithms = ['RS256']"),
     ("leeway", "leeway = 301", "ISSUER AUDIENCE SECRET"),
     ("max_age", "max_age = 0", "ISSUER AUDIENCE SECRET"),
     ("typ", "typ = 'JWT'\nprofile = 'rfc9068'", "ISSUER AUDIENCE SECRET"),
@@ -43,8 +43,8 @@ const AUTHORITY: [(&str, &str, &str); 28] = [
 const FETCH: [(&str, &str); 12] = [
     ("insecure_http_hosts", "['http://keycloak:8080']"),
     ("insecure_http_on_loopback", "'yes'"),
-    ("ca_file", "'/nowhere/ca.pem'"),
-    ("client_certificate_file", "'/nowhere/client.pem'"),
+    ("ca_file", "'tests/no-such-ca.pem'"),
+    ("client_certificate_file", "'tests/no-such-client.pem'"),
     ("bearer_token_file", "7"),
     ("proxy", "'not a proxy: hunter2'"),
     ("keep_in", "7"),
@@ -170,7 +170,7 @@ fn each_mistake_has_its_value_and_a_remedy_in_words_of_the_file() {
     for value in [
         "\" https://a.example\"",
         "\"none\"",
-        "/nowhere/secret",
+        "tests/no-such-secret",
         "\"yes\"",
         "301",
         "\"oauth\"",
@@ -250,4 +250,168 @@ fn the_bounds_of_the_schema_are_those_of_the_code() {
         }
     }
     assert_eq!(bounded, 2 * (1 + 5 + 7 + 2) + 1);
+}
+
+const AUTHORITY_OF_A: &str = "[[authorities]]\nissuer = 'a'\naudience = 'b'\n";
+
+fn told(file: &str) -> Vec<String> {
+    let error = Config::from_toml(file).map(drop).expect_err(file);
+    error.problems().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn one_mistake_is_told_once_and_by_the_number_that_the_user_counts() {
+    let key = format!("secret = '{SECRET}'\n");
+    for (file, expected) in [
+        (
+            format!("{AUTHORITY_OF_A}{key}algorithms = ['none', 'HS256', 'foo']"),
+            &["algorithms[0]: \"none\"", "algorithms[2]: \"foo\""][..],
+        ),
+        (
+            format!("{AUTHORITY_OF_A}{key}[require]\nscopes = ['', 'a', 'b c', 'd', 7]"),
+            &["require.scopes[0]: \"\"", "require.scopes[2]: \"b c\"", "require.scopes[4]: 7"],
+        ),
+        (
+            format!("{AUTHORITY_OF_A}oidc = 'https://id.example.com'"),
+            &["authorities[0].oidc: \"https://id.example.com\" cannot be used; give true or false"],
+        ),
+        (format!("{AUTHORITY_OF_A}secret_file = 12345"), &["authorities[0].secret_file: 12345"]),
+        (
+            format!("authorities = [{{ issuer = 'a', audience = 'b', secret = '{SECRET}' }}, 3]"),
+            &["authorities[1]: 3 cannot be used; give a table"],
+        ),
+        (
+            format!("{AUTHORITY_OF_A}{key}leeway = 30.0"),
+            &["authorities[0].leeway: 30.0 cannot be used; give a whole number"],
+        ),
+        (format!("{AUTHORITY_OF_A}{key}[[routes]]\nscopes = ['a']"), &["routes[0].path: it is not set"]),
+        (
+            "[[authorities]]\naudience = 'b'\noidc = true\nany_issuer = true".to_owned(),
+            &["authorities[0].oidc: there is no issuer to discover; set authorities[0].issuer"],
+        ),
+        // Two of one kind are told together.
+        (
+            format!("{AUTHORITY_OF_A}secret = 'aHVudGVyMg=='\nprevious_secret = 'aHVudGVyMg=='"),
+            &["authorities[0].secret: it has 7 bytes", "authorities[0].previous_secret: it has 7 bytes"],
+        ),
+        (
+            format!("{AUTHORITY_OF_A}secret_file = 'tests/none'\nprevious_secret_file = 'tests/none'"),
+            &["authorities[0].secret_file: tests/none", "authorities[0].previous_secret_file: tests/none"],
+        ),
+        (
+            format!("{AUTHORITY_OF_A}pem_file = 'tests/none'"),
+            &["authorities[0].pem_file: tests/none", "authorities[0].algorithms: it does not name one"],
+        ),
+        (
+            format!("{AUTHORITY_OF_A}{key}oidc = true\njwks = '{{}}'"),
+            &["authorities[0].jwks: both", "authorities[0].oidc: both"],
+        ),
+    ] {
+        let told = told(&file);
+        let starts = told.iter().zip(expected).all(|(told, expected)| told.contains(expected));
+        assert!(told.len() == expected.len() && starts, "{file}\n{told:#?}");
+    }
+}
+
+#[test]
+fn what_stands_in_the_wrong_place_is_told_where_it_belongs() {
+    let key = format!("secret = '{SECRET}'\n");
+    for (file, expected) in [
+        (
+            format!("[authorities]\nissuer = 'a'\n{key}"),
+            "authorities: it is one table; write [[authorities]]",
+        ),
+        (format!("{AUTHORITY_OF_A}{key}[routes]\npath = '/a'"), "routes: it is one table; write [[routes]]"),
+        (
+            format!("{AUTHORITY_OF_A}{key}[[routes]]\npath = '/a'\ndeny_unlisted = true"),
+            "routes[0].deny_unlisted: there is no such setting; it belongs at the top of the file",
+        ),
+        (
+            format!("{AUTHORITY_OF_A}{key}scopes = ['a']"),
+            "authorities[0].scopes: there is no such setting; it belongs into [require] or [[routes]]",
+        ),
+        (
+            format!("{AUTHORITY_OF_A}{key}cooldown = 7"),
+            "authorities[0].cooldown: there is no such setting; it belongs into the table `fetch`",
+        ),
+        (
+            format!("{AUTHORITY_OF_A}{key}[layer]\nleeway = 7"),
+            "layer.leeway: there is no such setting; it belongs into [[authorities]]",
+        ),
+        (format!("{AUTHORITY_OF_A}{key}'od`d' = 7"), "there is no such setting; use one of issuer"),
+    ] {
+        let told = told(&file);
+        assert!(told.iter().any(|told| told.contains(expected)), "{file}\n{told:#?}");
+    }
+}
+
+#[test]
+fn no_mistake_shows_a_secret() {
+    let url = "https://bob:hunter2@id.example.com/hunter2?key=hunter2";
+    for file in [
+        format!("{AUTHORITY_OF_A}secret = 0xdeadbeefhunter2"),
+        "secret = 123456789012345678901234567890".to_owned(),
+        format!("{AUTHORITY_OF_A}secret = hunter2"),
+        format!("{AUTHORITY_OF_A}secret = 'hunter2"),
+        format!("{AUTHORITY_OF_A}secret = ['hunter2']"),
+        format!("{AUTHORITY_OF_A}secret = {{ hunter2 = 'hunter2' }}"),
+        format!("{AUTHORITY_OF_A}secret_file = 'hunter2'"),
+        format!("{AUTHORITY_OF_A}secret_file = '/no/hunter2'"),
+        format!("{AUTHORITY_OF_A}jwks = 'hunter2'"),
+        format!("{AUTHORITY_OF_A}jwks_url = '{url}'"),
+        format!("{AUTHORITY_OF_A}jwks_url = '{url}'\nfetch.bearer_token_file = 'tests/none'"),
+        format!("{AUTHORITY_OF_A}jwks_url = 'https://bob:hunter2 @id.example.com'"),
+        format!("[[authorities]]\nissuer = '{url}'\naudience = 'b'\noidc = true"),
+        format!(
+            "[[authorities]]\nissuer = 'https://a.example'\naudience = 'b'\noidc = true\ndiscovery_url = '{url}'"
+        ),
+        format!(
+            "[[authorities]]\nissuer = '{url}'\naudience = 'b'\n[[authorities]]\nissuer = '{url}'\naudience = 'b'"
+        ),
+        format!("{AUTHORITY_OF_A}oidc = '{url}'"),
+        format!("{AUTHORITY_OF_A}jwks_url = 'https://a.example'\nfetch.proxy = 'http://bob:hunter2@'"),
+    ] {
+        let told =
+            told(&file).join("\n").replace("/hunter2", if file.contains("/no/") { "/hunter2" } else { "" });
+        assert!(!told.contains("hunter2") && !told.contains("123456789"), "{file}\n{told}");
+    }
+    let url = "https://id.example.com/keys?key=hunter2";
+    let good = Config::from_toml(&format!("{AUTHORITY_OF_A}jwks_url = '{url}'")).unwrap();
+    assert!(!format!("{good:?}").contains("hunter2"), "{good:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_of_a_sensible_size_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    assert!(std::process::Command::new("mkfifo").arg(at("fifo")).status().unwrap().success());
+    std::fs::write(at("long"), vec![b'#'; 1024 * 1024 + 1]).unwrap();
+    std::fs::write(at("bom"), format!("\u{feff}{SECRET}")).unwrap();
+    for (name, problem) in [
+        ("fifo", "not a file"),
+        ("", "not a file"),
+        ("long", "more than 1048576 bytes"),
+        ("bom", "byte order mark"),
+    ] {
+        let told = told(&format!("{AUTHORITY_OF_A}secret_file = '{}'", at(name).display()));
+        assert!(told.len() == 1 && told[0].contains(problem), "{told:?}");
+        if name != "bom" {
+            assert!(Config::from_file(at(name)).unwrap_err().to_string().contains(problem));
+        }
+    }
+}
+
+#[test]
+fn authorities_do_not_share_a_file_of_kept_keys() {
+    let of = |name: &str| {
+        format!(
+            "[[authorities]]\nissuer = '{name}'\naudience = 'b'\njwks_url = 'https://{name}.example'\nfetch.keep_in = 'keys'\n"
+        )
+    };
+    let told = told(&(of("a") + &of("c")));
+    assert_eq!(
+        told,
+        ["authorities[1].fetch.keep_in: keys is that of authorities[0] as well; give each its own file"]
+    );
 }

@@ -3,15 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
-use http::{Request, StatusCode};
+use axum::{Extension, Router};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
 use serde_json::json;
 use tower::ServiceExt;
-use tower_jwt_auth::{Claims, Config, ReloadableLayer, TestIssuer, TestProvider};
+use tower_jwt_auth::{
+    Authority, Claims, Config, Fetch, FetchError, NowOrLater, ProviderFault, ReloadableLayer, RemoteKeys,
+    TestIssuer, TestProvider,
+};
 
 use super::SECRET;
+use crate::metrics::{gauge, measured};
 
 fn layer(config: &Config) -> ReloadableLayer {
     ReloadableLayer::<Claims>::new(config, |config, builder| config.layer(builder.build()?)).unwrap()
@@ -50,12 +55,12 @@ async fn everything_is_exchanged() {
         ("[limits]\ntoken_bytes = 256", 401, 401),
         ("", 200, 200),
     ] {
-        auth.reload(&local(&issuer, rest)).unwrap();
+        auth.reload(&local(&issuer, rest)).await.unwrap();
         assert_eq!(status(&app, "/", &token).await, root, "{rest}");
         assert_eq!(status(&app, "/admin", &token).await, admin, "{rest}");
     }
     let other = TestIssuer::new("https://id.example.com").audience("api");
-    auth.reload(&local(&other, "")).unwrap();
+    auth.reload(&local(&other, "")).await.unwrap();
     assert_eq!(status(&app, "/", &token).await, 401);
     assert_eq!(status(&app, "/", &other.sign(json!({}))).await, 200);
 }
@@ -73,11 +78,11 @@ async fn what_cannot_be_made_changes_nothing() {
         format!("[[authorities]]\nissuer = 'a'\naudience = 'b'\nsecret_file = '{}'", secret.display());
     let other = Config::from_toml(&by_file).unwrap();
     std::fs::remove_file(&secret).unwrap();
-    let error = auth.reload(&other).unwrap_err();
+    let error = auth.reload(&other).await.unwrap_err();
     assert_eq!(error.setting(), "authorities[0].secret_file");
     assert_eq!(status(&app, "/", &token).await, 200);
     std::fs::write(&secret, SECRET).unwrap();
-    auth.reload(&other).unwrap();
+    auth.reload(&other).await.unwrap();
     assert_eq!(status(&app, "/", &token).await, 401);
 }
 
@@ -100,27 +105,131 @@ async fn keys_are_kept_while_they_are_fetched_alike() {
     let app = app(&auth);
     assert_eq!(status(&app, "/", &token).await, 200);
     let by_ca = format!("fetch.ca_file = '{}'", ca.display());
+    let second = TestProvider::on_loopback().await;
+    let beside = format!(
+        "[[authorities]]\nissuer = '{}'\naudience = 'api'\njwks_url = '{}'\nfetch.insecure_http_on_loopback = true",
+        second.issuer(),
+        second.jwks_url()
+    );
     for (rest, fetches) in [
         ("leeway = 7", 1),
         ("algorithms = ['ES256', 'RS256', 'EdDSA']", 1),
-        (
-            "[[authorities]]\nissuer = 'https://b.example'\naudience = 'api'\njwks_url = 'https://b.example/keys'",
-            1,
-        ),
+        (beside.as_str(), 1),
         ("fetch.cooldown = 7", 2),
         ("fetch.cooldown = 7\n[cache]", 2),
         (by_ca.as_str(), 3),
         (by_ca.as_str(), 3),
     ] {
-        auth.reload(&fetched(&provider, rest)).unwrap();
+        auth.reload(&fetched(&provider, rest)).await.unwrap();
+        // New keys are there before the first request.
+        assert_eq!(provider.jwks_calls(), fetches, "{rest}");
         assert_eq!(status(&app, "/", &token).await, 200, "{rest}");
         assert_eq!(provider.jwks_calls(), fetches, "{rest}");
     }
+    assert_eq!(second.jwks_calls(), 1);
     // The file has the same name, and other authorities.
     std::fs::write(&ca, crate::tls::PrivateCa::new().pem()).unwrap();
-    auth.reload(&fetched(&provider, &by_ca)).unwrap();
+    auth.reload(&fetched(&provider, &by_ca)).await.unwrap();
     assert_eq!(status(&app, "/", &token).await, 200);
     assert_eq!(provider.jwks_calls(), 4);
+}
+
+#[tokio::test]
+async fn a_configuration_whose_new_keys_cannot_be_fetched_is_not_taken() {
+    let provider = TestProvider::on_loopback().await;
+    let token = provider.sign(json!({ "aud": "api", "exp": 4_000_000_000_u64 }));
+    let auth = layer(&fetched(&provider, ""));
+    let app = app(&auth);
+    assert_eq!(status(&app, "/", &token).await, 200);
+    provider.fails_with(ProviderFault::Status(500));
+    for rest in [
+        "fetch.wait = 3",
+        "[[authorities]]\nissuer = 'b'\naudience = 'api'\njwks_url = 'http://127.0.0.1:9/keys'\nfetch.insecure_http_on_loopback = true",
+    ] {
+        let error = auth.reload(&fetched(&provider, rest)).await.unwrap_err();
+        assert_eq!(error.setting(), "keys", "{error}");
+        assert_eq!(status(&app, "/", &token).await, 200, "{rest}");
+    }
+    // What needs no new keys goes on, though the provider is down.
+    auth.reload(&fetched(&provider, "[require]\nscopes = ['read']")).await.unwrap();
+    assert_eq!(status(&app, "/", &token).await, 403);
+    provider.heals();
+    auth.reload(&fetched(&provider, "fetch.wait = 3")).await.unwrap();
+    assert_eq!(status(&app, "/", &token).await, 200);
+}
+
+/// Two authorities of the code fetch from one address by different ways, and neither gets the keys of the other.
+#[tokio::test]
+async fn keys_of_authorities_in_code_are_not_mixed_up() {
+    #[derive(Debug)]
+    struct Answers(String);
+
+    impl Fetch for Answers {
+        fn fetch(&self, _: &str, _: usize) -> NowOrLater<Result<Response<Bytes>, FetchError>> {
+            NowOrLater::ready(Ok(Response::new(self.0.clone().into())))
+        }
+    }
+
+    let local_issuer = TestIssuer::new("https://id.example.com").audience("api");
+    let (one, two) = (TestIssuer::new("one").audience("api"), TestIssuer::new("two").audience("api"));
+    let sets = [("one", one.jwks()), ("two", two.jwks())];
+    let auth = ReloadableLayer::<Claims>::new(&local(&local_issuer, ""), move |config, builder| {
+        let of_code = sets.clone().map(|(issuer, jwks)| {
+            let keys = RemoteKeys::new("https://keys.example.com/set").fetch(Answers(jwks));
+            Authority::jwks(keys).issuer(issuer).audience("api")
+        });
+        config.layer(builder.authorities(of_code).build()?)
+    })
+    .unwrap();
+    let app = app(&auth);
+    for round in 0..3 {
+        for (issuer, expected) in [(&one, 200), (&two, 200)] {
+            assert_eq!(status(&app, "/", &issuer.sign(json!({}))).await, expected, "{round}");
+        }
+        assert_eq!(status(&app, "/", &one.sign(json!({ "iss": "two" }))).await, 401, "{round}");
+        auth.reload(&local(&local_issuer, "")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn handlers_see_the_configuration_that_judged() {
+    let issuer = TestIssuer::new("https://id.example.com").audience("api");
+    let auth = layer(&local(&issuer, "[layer]\nclaim_headers = { x-user = 'sub' }"));
+    let headers = |Extension(config): Extension<Arc<Config>>| async move {
+        config.claim_headers().map(|(header, _)| header.to_owned()).collect::<Vec<_>>().join(",")
+    };
+    let app = Router::new().route("/", get(headers)).layer(auth.clone());
+    let ask = async || {
+        let request = Request::get("/").header("authorization", format!("Bearer {}", issuer.sign(json!({}))));
+        let answer = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        axum::body::to_bytes(answer.into_body(), 100).await.unwrap()
+    };
+    assert_eq!(ask().await, "x-user");
+    auth.reload(&local(&issuer, "[layer]\nclaim_headers = { x-mail = 'email' }")).await.unwrap();
+    assert_eq!(ask().await, "x-mail");
+}
+
+/// What a configuration is tried with is not measured, and one source that ends does not speak for another.
+#[test]
+fn gauges_of_keys_outlive_a_reload() {
+    let count = |reload: bool| {
+        let all = measured(async {
+            let provider = TestProvider::on_loopback().await;
+            let token = provider.sign(json!({ "aud": "api", "exp": 4_000_000_000_u64 }));
+            let auth = layer(&fetched(&provider, ""));
+            let app = app(&auth);
+            assert_eq!(status(&app, "/", &token).await, 200);
+            if reload {
+                for rest in ["leeway = 7", "fetch.cooldown = 7"] {
+                    auth.reload(&fetched(&provider, rest)).await.unwrap();
+                    assert_eq!(status(&app, "/", &token).await, 200);
+                }
+            }
+            (app, auth)
+        });
+        gauge(&all, "jwt_auth.keys.count")
+    };
+    assert_eq!((count(false), count(true)), (Some(1.0), Some(1.0)));
 }
 
 /// Valid requests over real connections from several tasks, while the configuration is exchanged over and over.
@@ -160,7 +269,7 @@ async fn no_valid_request_is_refused_by_a_reload() {
     for round in 0..RELOADS {
         // At least one request is served under each.
         let before = served.load(Ordering::Relaxed) + refused.load(Ordering::Relaxed);
-        auth.reload(&configs[round % configs.len()]).unwrap();
+        auth.reload(&configs[round % configs.len()]).await.unwrap();
         while served.load(Ordering::Relaxed) + refused.load(Ordering::Relaxed) < before + 2 {
             tokio::task::yield_now().await;
         }

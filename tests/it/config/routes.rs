@@ -71,7 +71,9 @@ async fn each_route_has_its_policy() {
         (Method::GET, "/admin", &uses, 403),
         (Method::GET, "/admin/users/7", &uses, 403),
         (Method::GET, "/admin/users/7", &token("use", json!(["admin"])), 200),
-        (Method::GET, "/%61dmin", &token("use", json!(["admin"])), 403),
+        (Method::GET, "/%61dmin", &uses, 403),
+        (Method::GET, "/%61dmin", &token("use", json!(["admin"])), 200),
+        (Method::GET, "/admin%2Fx", &token("use", json!(["admin"])), 403),
         (Method::GET, "//admin", &token("use", json!(["admin"])), 403),
         (Method::GET, "/health", &token("other", json!([])), 200),
     ] {
@@ -132,13 +134,52 @@ async fn the_token_is_where_the_layer_table_says() {
 fn a_role_needs_a_place_and_anyone_an_optional_layer() {
     let authority = format!("[[authorities]]\nissuer = 'a'\naudience = 'b'\nsecret = '{}'\n", super::SECRET);
     let error = Config::from_toml(&format!("{authority}[require]\nroles = ['admin']")).unwrap_err();
-    assert_eq!((error.setting(), error.remedy()), ("require.roles", "set authorities[0].roles_at"));
+    assert_eq!(error.setting(), "authorities[0].roles_at", "{error}");
+    let none = authority.replace("[[authorities]]", "[[authorities]]\nonly_roles = []");
+    assert!(Config::from_toml(&format!("{none}[require]\nroles = ['admin']")).is_ok());
     let route = "[[routes]]\npath = '/a'\nanyone = true\nscopes = ['b']";
     let error = Config::from_toml(&format!("{authority}{route}")).unwrap_err();
     assert_eq!(error.problems().len(), 2, "{error}");
-    let listed = "[[routes]]\npath = '/a/{id}'\n[[routes]]\npath = '/a/{name}'";
-    let error = Config::from_toml(&format!("{authority}{listed}")).unwrap_err();
-    assert_eq!(error.setting(), "routes[1].path", "{error}");
+    for path in ["/admin/*", "/users/:id", "/admin{*rest}"] {
+        let route = format!("[[routes]]\npath = '/good'\n[[routes]]\n[[routes]]\npath = '{path}'");
+        let error = Config::from_toml(&format!("{authority}{route}")).unwrap_err();
+        let told: Vec<&str> = error.problems().iter().map(|problem| problem.setting()).collect();
+        assert_eq!(told, ["routes[1].path", "routes[2].path"], "{error}");
+    }
     let error = Config::from_toml(&format!("deny_unlisted = true\n{authority}")).unwrap_err();
     assert_eq!(error.setting(), "deny_unlisted", "{error}");
+}
+
+#[tokio::test]
+async fn an_optional_layer_lets_the_anonymous_through_where_nothing_is_asked() {
+    let issuer = TestIssuer::new("https://id.example.com").audience("api");
+    let optional = "[layer]\noptional = true\n";
+    for (rest, root, admin) in [
+        ("", 200, 200),
+        ("[require]\nscopes = ['a']", 401, 401),
+        ("[[routes]]\npath = '/admin'\nscopes = ['a']", 200, 401),
+    ] {
+        let app = app(&issuer, &format!("{optional}{rest}"));
+        assert_eq!(status(&app, Request::get("/")).await, root, "{rest}");
+        assert_eq!(status(&app, Request::get("/admin")).await, admin, "{rest}");
+        let bad = request(&Method::GET, "/", "a.b.c");
+        assert_eq!(status(&app, bad).await, 401, "a bad token is refused: {rest}");
+    }
+}
+
+/// One issuer has roles, and the other says that it has none.
+#[tokio::test]
+async fn tokens_of_an_issuer_without_roles_are_refused_where_roles_are_asked() {
+    let issuer = TestIssuer::new("https://id.example.com").audience("api");
+    let other = TestIssuer::new("https://partner.example").audience("api");
+    let partner = format!(
+        "[[authorities]]\nissuer = 'https://partner.example'\naudience = 'api'\nonly_roles = []\njwks = '''{}'''\n",
+        other.jwks()
+    );
+    let app = app(&issuer, &format!("{partner}[[routes]]\npath = '/admin'\nroles = ['admin']"));
+    let roles = json!({ "roles": ["admin"] });
+    for (token, root, admin) in [(issuer.sign(&roles), 200, 200), (other.sign(&roles), 200, 403)] {
+        assert_eq!(status(&app, request(&Method::GET, "/", &token)).await, root);
+        assert_eq!(status(&app, request(&Method::GET, "/admin", &token)).await, admin);
+    }
 }

@@ -1,16 +1,18 @@
 //! Proxies that log users in: AWS load balancers, Google IAP, Cloudflare Access.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use http::Response;
+use http::{Request, Response};
 use serde_json::{Value, json};
+use tower::{Layer, ServiceExt, service_fn};
 use tower_jwt_auth::{
-    Algorithm, Authority, Claims, Fetch, FetchError, Jwt, NowOrLater, Reason, Signer, SigningKey, TestClock,
-    TestIssuer, TokenCache, UnixTime, Verifier, provider,
+    Algorithm, Authority, Claims, Fetch, FetchError, Jwt, JwtAuthLayer, NowOrLater, Reason, Signer,
+    SigningKey, TestClock, TestIssuer, TokenCache, TokenSource, UnixTime, Verifier, provider,
 };
 
 use super::{Memory, Provider, has_no_place_of_roles, merged, verify};
@@ -205,6 +207,45 @@ async fn padding_is_demanded_of_a_balancer_and_refused_of_everybody_else() {
     // So it stands alone.
     let error = Verifier::<Claims>::new([aws.authority(), other()]).unwrap_err().to_string();
     assert!(error.contains("one of several authorities takes any issuer"), "{error}");
+}
+
+/// As the documentation of the preset has it: through a layer that looks into the balancer's header.
+#[tokio::test(start_paused = true)]
+async fn a_padded_assertion_passes_the_layer_in_the_header_of_the_balancer() {
+    let layer = |verifier| {
+        let source = TokenSource::header("x-amzn-oidc-data").unwrap();
+        JwtAuthLayer::new(verifier).token_from([source])
+    };
+    let status = async |layer: &JwtAuthLayer, token: &str| {
+        let service = layer.layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(String::new()))));
+        let request = Request::get("/").header("x-amzn-oidc-data", token).body(()).unwrap();
+        service.oneshot(request).await.unwrap().status().as_u16()
+    };
+    let balancer = layer(Aws::with_keys(1..=1).verifier());
+    // Claims of each length, so that each padding is there.
+    for filling in ["", "a", "ab"] {
+        let token = signed(&header(&json!({})), &json!({ "sub": "bob", "n": filling }), &URL_SAFE);
+        assert!(token.split('.').any(|segment| segment.ends_with('=')), "{token}");
+        assert_eq!(status(&balancer, &token).await, 200, "{token}");
+        assert_eq!(status(&balancer, &token.replace('=', "")).await, 401, "unpadded");
+        for broken in [
+            format!("={token}"),
+            token.replace('=', "=a"),
+            token.replace('.', "=.="),
+            token.replacen('=', "===", 1),
+        ] {
+            assert_ne!(status(&balancer, &broken).await, 200, "{broken}");
+        }
+    }
+    for nothing in ["", ".", "..", "=", "=.=.=", "a b.c.d", "a,b"] {
+        assert_eq!(status(&balancer, nothing).await, 400, "{nothing}");
+    }
+    let keys = tower_jwt_auth::KeySet::from_pem(Algorithm::ES256, &key().1).unwrap();
+    let other = layer(Verifier::<Claims>::new(Authority::keys(keys).issuer(ISSUER).audience("api")).unwrap());
+    let claims = json!({ "iss": ISSUER, "aud": "api", "exp": 4_102_444_800_u64, "n": "" });
+    let plain = json!({ "alg": "ES256" });
+    assert_eq!(status(&other, &signed(&plain, &claims, &URL_SAFE_NO_PAD)).await, 200);
+    assert_eq!(status(&other, &signed(&plain, &claims, &URL_SAFE)).await, 401);
 }
 
 /// The header is read each time, and so is the clock.

@@ -11,8 +11,8 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tower_jwt_auth::{
-    Authority, Claims, Fetch, FetchError, MemoryKeyStore, NowOrLater, ProviderFault, Reason, RemoteKeys,
-    TestIssuer, Verifier,
+    Authority, Claims, Fetch, FetchError, KeyStore, MemoryKeyStore, NowOrLater, ProviderFault, Reason,
+    RemoteKeys, TestIssuer, Verifier,
 };
 
 use super::kept::World;
@@ -237,9 +237,29 @@ impl Play {
             Event::Restart => {
                 self.noted.process += 1;
                 self.verifier = start(&self.world, &self.noted);
+                self.forget_what_was_not_kept().await;
                 self.cold = true;
                 tokio::task::yield_now().await;
             }
+        }
+    }
+
+    /// A process that ends between a fetch and the store leaves nothing of that fetch.
+    async fn forget_what_was_not_kept(&self) {
+        let kept: Option<Value> = self
+            .world
+            .store
+            .load()
+            .await
+            .unwrap()
+            .map(|kept| serde_json::from_slice(kept.as_bytes()).unwrap());
+        let is_kept = |kid: &String| {
+            let keys = kept.as_ref().and_then(|kept| kept["jwks"]["keys"].as_array());
+            keys.into_iter().flatten().any(|key| key["kid"] == **kid)
+        };
+        let mut calls = self.noted.calls.lock().unwrap();
+        if let Some(last) = calls.last_mut().filter(|last| last.kids.is_some()) {
+            last.kids.take_if(|kids| !kids.iter().all(is_kept));
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::shared::Inner;
+use crate::keys::remote::measured_as::Measured;
 use crate::keys::remote::sync::lock;
 use crate::runtime::metric;
 
@@ -21,6 +22,7 @@ impl Inner {
         let failures = self.state().failures();
         let keys = self.snapshot.load().1.len();
         let fetched_at = *lock(&self.fetched_at);
+        lock(&self.measured).get_or_insert_with(|| Measured::of(self.measured_name()));
         self.gauges(keys, failures);
         if let Some(at) = fetched_at {
             let _seconds = at.since_epoch().as_secs_f64();
@@ -30,7 +32,9 @@ impl Inner {
 
     /// Says that there is nothing any more.
     pub(super) fn measure_the_end(&self) {
-        if metric::ON && !self.settings.measured_as.shared && !std::thread::panicking() {
+        // One that was never measured says nothing, and of two with one name the other goes on.
+        let was_last = lock(&self.measured).take().is_some_and(Measured::end);
+        if metric::ON && was_last && !std::thread::panicking() {
             self.gauges(0, 0);
         }
     }

@@ -42,6 +42,7 @@ impl Remote {
             driven: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             fetched_at: Mutex::new(None),
+            measured: Mutex::new(None),
             task: Mutex::new(None),
             wake: Arc::new(Notify::new()),
             settings,

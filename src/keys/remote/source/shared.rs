@@ -12,7 +12,7 @@ use crate::keys::remote::document::{
 };
 use crate::keys::remote::endpoint::KeyLocation;
 use crate::keys::remote::fetch::Fetch;
-use crate::keys::remote::measured_as::MeasuredAs;
+use crate::keys::remote::measured_as::{Measured, MeasuredAs};
 use crate::keys::remote::persisted::PersistedKeys;
 use crate::keys::remote::state::{Bounds, Instant, State};
 use crate::keys::remote::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -64,6 +64,8 @@ pub(in crate::keys::remote) struct Inner {
     pub(super) closed: AtomicBool,
     /// When the keys were asked for that are, or were, at hand.
     pub(super) fetched_at: Mutex<Option<UnixTime>>,
+    /// Once something was measured.
+    pub(super) measured: Mutex<Option<Measured>>,
     pub(super) task: Mutex<Option<AbortHandle>>,
     /// Woken when somebody asks.
     pub(in crate::keys::remote) wake: Arc<Notify>,
