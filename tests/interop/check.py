@@ -365,6 +365,10 @@ def a_watched_service():
     def browse(url, name):
         return json.loads(node("status.mjs", CHROMIUM, url, str(PICTURES), name))
 
+    types = json.loads(node("grafana.mjs", str(watched.FILES / "dashboard.json")))
+    check("dashboard: it fits Grafana's own types", types["dashboard"], [])
+    for what, complaints in types["spoiled"].items():
+        check(f"dashboard: {what} does not", len(complaints) > 0, True)
     watched.checks(check, EXAMPLES.parent / "observability", PROMETHEUS, browse)
 
 

@@ -161,7 +161,7 @@ impl Page {
         reasons.sort_by(|(one, (a, _)), (other, (b, _))| b.cmp(a).then(one.cmp(other)));
         let most = reasons.first().map_or(1, |(_, (count, _))| *count).max(1);
         f.write_str(
-            "<div class=\"wide\"><table><thead><tr><th scope=\"col\">reason</th>\
+            "<div class=\"wide\"><table class=\"reasons\"><thead><tr><th scope=\"col\">reason</th>\
              <th scope=\"col\" class=\"number\">count</th><th scope=\"col\"><span class=\"unseen\">share</span></th>\
              <th scope=\"col\">last</th><th scope=\"col\">it means</th></tr></thead><tbody>\n",
         )?;
