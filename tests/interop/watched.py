@@ -1,8 +1,6 @@
 """A real Prometheus that scrapes the example `observability`: under load, in an outage of its provider, and after it.
 
-`check.py` has it short. As a program, called by `capture`, it takes longer and leaves what was seen for the documentation.
-
-Usage: watched.py PROGRAM DIRECTORY_OF_PROMETHEUS OUTPUT
+`check.py` has it short. `captured.py` takes longer, and leaves what was seen for the documentation.
 """
 
 import contextlib
@@ -10,10 +8,8 @@ import http.client
 import json
 import math
 import random
-import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -287,15 +283,3 @@ def checks(check, program, programs, browse):
     spans = [body for path, body in seen["traces"] if path == "/v1/traces"]
     check("a collector gets spans by OTLP", len(spans) > 0, True)
     check("one of them has the trace of the caller", any(bytes.fromhex(TRACE) in body for body in spans), True)
-
-
-def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    program, programs, output = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
-    seen = scenario(program, programs, {"load": 60, "rotation": 40, "outage": 60, "hanging": 20, "after": 60})
-    seen["traces"] = len(seen["traces"])
-    output.write_text(json.dumps(seen))
-
-
-if __name__ == "__main__":
-    main()

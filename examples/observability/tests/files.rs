@@ -109,7 +109,7 @@ fn expressions_name_only_what_is_documented() {
     for (expression, legend) in expressions {
         let named = named(expression);
         assert!(!named.metrics.is_empty(), "{expression}");
-        let mut known: BTreeSet<&str> = BTreeSet::from(["job"]);
+        let mut known: BTreeSet<&str> = BTreeSet::from(["instance", "job"]);
         for (name, braces) in &named.metrics {
             let metric = metric_of(&all, name);
             known.extend(metric.labels.iter().map(String::as_str));

@@ -123,7 +123,7 @@ fn a_fetch_of_keys_is_a_trace_of_its_own() {
 }
 
 #[test]
-fn neither_spans_nor_logs_hold_a_token_or_a_path_of_a_client() {
+fn neither_spans_nor_logs_hold_a_token_or_what_a_client_makes_up() {
     let (spans, log) = traced(async |site| {
         for token in ["good", "expired", "forged", "unknown_key"] {
             site.orders(token).await;
