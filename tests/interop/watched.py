@@ -247,9 +247,9 @@ def scenario(program, programs, phases, look=lambda *_: None):
 
 def checks(check, program, programs, browse):
     promtool = programs / "promtool"
-    for arguments in [["check", "rules", ALERTS], ["test", "rules", TESTS]]:
+    for arguments in [["check", "config", FILES / "prometheus.yml"], ["test", "rules", TESTS]]:
         done = subprocess.run([promtool, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        check(f"promtool {arguments[0]} rules", (done.returncode, "" if done.returncode == 0 else done.stdout), (0, ""))
+        check(f"promtool {arguments[0]} {arguments[1]}", (done.returncode, "" if done.returncode == 0 else done.stdout), (0, ""))
     pages = {}
 
     def look(name, admin):
