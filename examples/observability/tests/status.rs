@@ -144,6 +144,8 @@ fn memory_is_bounded() {
             site.orders("forged").await;
         }
         let (_, seen) = site.service.board.look();
+        // The first good token is new to the cache, and a forged one never gets into it.
+        assert_eq!((seen.hits, seen.misses), (RECORDS as u64 * 3 - 1, RECORDS as u64 * 3 + 1));
         assert_eq!(seen.records.len(), RECORDS);
         assert_eq!(seen.records[0].reason, Some("bad_signature"), "the newest first");
         assert_eq!(seen.outcomes.values().sum::<u64>(), RECORDS as u64 * 6);
