@@ -28,6 +28,8 @@ VARIABLES = {"[$__rate_interval]": "[8s]", "$job": ".+"}
 # What fires in a few minutes: the others wait longer, or are over in time. `alerts_test.yml` has them all.
 FIRING = {"ValidUsersAreRefused", "SomebodyIsGuessing", "RefreshTokenWasStolen"}
 KINDS = ["good"] * 24 + ["without_scope", "expired", "expired", "forged", "unknown_key", "other_audience", "none"]
+# The phases, and what the provider is told at the beginning of each.
+SWITCHES = {"load": None, "rotation": "rotate", "outage": "down", "hanging": "hang", "after": "up"}
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
@@ -200,22 +202,23 @@ def finite(series):
 
 
 def scenario(program, programs, phases, look=lambda *_: None):
-    """Load; the keys rotate; an outage, at the end of it a provider that hangs; and what follows. Gives what was seen.
-    `phases` says how many seconds each takes, and `look` is called with the name of each and the address of the admin port.
+    """Load; the keys rotate; an outage, at the end of it a provider that hangs; and what follows. Gives what was
+    seen. `phases` says how many seconds each takes, and `look` is called at the end of each with its name and the
+    address of the admin port.
     """
     seen = {"marks": [], "metrics": {}, "ready": {}, "traces": []}
     with contextlib.ExitStack() as stack:
         endpoint, seen["traces"] = stack.enter_context(collector())
         settings = {
             "LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "KEYS_MAX_AGE": "5", "KEYS_STALE": "10",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_BSP_SCHEDULE_DELAY": "500", "RUST_LOG": "off,observability::traces=info",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_BSP_SCHEDULE_DELAY": "500", "RUST_LOG": "off",
         }
         address, lines = stack.enter_context(server(program, **settings))
         admin = next(line.split()[1] for line in lines if line.startswith("status ")).removesuffix("/status")
         api = stack.enter_context(prometheus(programs, admin.removeprefix("http://")))
         seen["started"] = time.time()
         with Load(address, admin) as load:
-            for name, switch in [("load", None), ("rotation", "rotate"), ("outage", "down"), ("hanging", "hang"), ("after", "up")]:
+            for name, switch in SWITCHES.items():
                 seen["marks"].append((name, time.time()))
                 if switch:
                     ask(f"{admin}/demo/provider/{switch}", {})
@@ -249,7 +252,8 @@ def checks(check, program, programs, browse):
     promtool = programs / "promtool"
     for arguments in [["check", "config", FILES / "prometheus.yml"], ["test", "rules", TESTS]]:
         done = subprocess.run([promtool, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        check(f"promtool {arguments[0]} {arguments[1]}", (done.returncode, "" if done.returncode == 0 else done.stdout), (0, ""))
+        complaint = done.stdout if done.returncode else ""
+        check(f"promtool {arguments[0]} {arguments[1]}", (done.returncode, complaint), (0, ""))
     pages = {}
 
     def look(name, admin):
@@ -264,20 +268,23 @@ def checks(check, program, programs, browse):
         check(f"Prometheus draws {title}, {legend or 'one line'}", data if not valid else data > 0, True)
     for rule in seen["rules"]:
         check(f"Prometheus evaluates {rule['name']}", (rule["health"], rule.get("lastError", "")), ("ok", ""))
-    fired = {series["metric"]["alertname"] for series in seen["alerts"] if series["metric"]["alertstate"] == "firing"}
+    alerts = [series["metric"] for series in seen["alerts"]]
+    fired = {alert["alertname"] for alert in alerts if alert["alertstate"] == "firing"}
     check("alerts that fire in the outage", fired & FIRING, FIRING)
     check("and none that should not", fired - FIRING, set())
-    pending = {series["metric"]["alertname"] for series in seen["alerts"]}
-    check("the others begin to wait", {"KeysAreMissing", "KeysCannotBeFetched"} <= pending, True)
+    begun = {alert["alertname"] for alert in alerts}
+    check("the others begin to wait", {"KeysAreMissing", "KeysCannotBeFetched"} <= begun, True)
     check("ready and alive under load", seen["ready"]["load"], (200, 200))
     check("in the outage, without keys: alive, and not ready", seen["ready"]["outage"], (503, 200))
     check("after it", seen["ready"]["after"], (200, 200))
     for name, state in [("load", "Ready"), ("outage", "Not ready: keys are missing")]:
         page = pages[name]
         check(f"status page, {name}: it says how things are", (page["status"], page["state"]), (200, state))
-        check(f"status page, {name}: no script, and no complaint of the browser", (page["scripts"], page["complaints"]), (0, []))
+        quiet = page["scripts"], page["complaints"]
+        check(f"status page, {name}: no script, and no complaint of the browser", quiet, (0, []))
         # The browser itself asks for an icon.
-        check(f"status page, {name}: nothing is loaded beside it", set(page["requests"]) - {"/favicon.ico"}, {"/status"})
+        loaded = set(page["requests"]) - {"/favicon.ico"}
+        check(f"status page, {name}: nothing is loaded beside it", loaded, {"/status"})
         check(f"status page, {name}: nothing is wider than the screen", set(page["overflow"].values()), {0})
         check(f"status page, {name}: dark is dark", page["darkBackground"] != page["lightBackground"], True)
     spans = [body for path, body in seen["traces"] if path == "/v1/traces"]

@@ -12,7 +12,6 @@ use tower_jwt_auth::{RemoteKeys, SystemClock, TestProvider, describe_metrics};
 async fn main() -> Result<(), Box<dyn Error>> {
     let config = Config::read(|name| std::env::var(name).ok())?;
     let spans = traces::provider()?;
-    // The level `debug` of the layer says why each request was refused, and what each accepted one was judged by.
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "info,tower_jwt_auth=debug".to_owned());
     tracing::subscriber::set_global_default(traces::subscriber(&spans, &filter, std::io::stderr)?)?;
 

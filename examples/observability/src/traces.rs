@@ -11,9 +11,13 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::{Instrument, Subscriber, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+/// What goes into traces, whatever the log leaves out: the level `debug` of the layer says why each request was refused, and what
+/// each accepted one was judged by. The exporter's own requests are no matter of ours.
+const TRACED: &str = "info,tower_jwt_auth=debug,hyper=off,opentelemetry=off,reqwest=off";
 
 /// The span of one request, which continues the trace of the header `traceparent` if that is well-formed (W3C Trace Context).
 ///
@@ -64,7 +68,7 @@ pub fn provider() -> Result<SdkTracerProvider, ExporterBuildError> {
     Ok(builder.with_batch_exporter(exporter).build())
 }
 
-/// Logs as JSON, a line for each event, and spans to this provider. `filter` is as in `RUST_LOG`.
+/// Logs as JSON, a line for each event, and spans to this provider. `filter` is for the log alone, and as in `RUST_LOG`.
 ///
 /// # Errors
 /// If the filter cannot be read.
@@ -79,5 +83,7 @@ where
     let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("observability"));
     // One span is enough: the list of all repeats it.
     let lines = tracing_subscriber::fmt::layer().json().with_span_list(false).with_writer(writer);
-    Ok(tracing_subscriber::registry().with(EnvFilter::try_new(filter)?).with(spans).with(lines))
+    let (spans, lines) =
+        (spans.with_filter(EnvFilter::new(TRACED)), lines.with_filter(EnvFilter::try_new(filter)?));
+    Ok(tracing_subscriber::registry().with(spans).with(lines))
 }

@@ -27,13 +27,16 @@ impl Write for Log {
 
 /// The spans and the log of a scenario.
 fn traced(scenario: impl AsyncFnOnce(Site)) -> (Vec<SpanData>, Vec<Value>) {
+    logging("info,tower_jwt_auth=debug", scenario)
+}
+
+fn logging(filter: &str, scenario: impl AsyncFnOnce(Site)) -> (Vec<SpanData>, Vec<Value>) {
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
     let log = Log::default();
     let lines = log.clone();
     let writer = move || lines.clone();
-    let subscriber =
-        observability::traces::subscriber(&provider, "info,tower_jwt_auth=debug", writer).unwrap();
+    let subscriber = observability::traces::subscriber(&provider, filter, writer).unwrap();
     tracing::subscriber::with_default(subscriber, || run(scenario));
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     let lines = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -120,6 +123,15 @@ fn a_fetch_of_keys_is_a_trace_of_its_own() {
     assert_eq!(fetch.parent_span_id, SpanId::INVALID);
     assert_ne!(id(fetch), id(requests(&spans)[0]));
     assert_eq!(attribute(fetch, "source"), crate::support::ISSUER);
+}
+
+#[test]
+fn a_quiet_log_does_not_end_the_traces() {
+    let (spans, log) = logging("off", async |site| {
+        assert_eq!(site.orders("expired").await, 401);
+    });
+    assert_eq!(told(requests(&spans)[0], "reason"), ["expired"]);
+    assert!(log.is_empty(), "{log:?}");
 }
 
 #[test]
