@@ -271,7 +271,8 @@ def checks(check, program, programs, browse):
     alerts = [series["metric"] for series in seen["alerts"]]
     fired = {alert["alertname"] for alert in alerts if alert["alertstate"] == "firing"}
     check("alerts that fire in the outage", fired & FIRING, FIRING)
-    check("and none that should not", fired - FIRING, set())
+    # Keys may come back before this one has waited for its minute, or after.
+    check("and none that should not", fired - FIRING - {"KeysAreMissing"}, set())
     begun = {alert["alertname"] for alert in alerts}
     check("the others begin to wait", {"KeysAreMissing", "KeysCannotBeFetched"} <= begun, True)
     check("ready and alive under load", seen["ready"]["load"], (200, 200))
