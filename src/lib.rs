@@ -229,6 +229,7 @@
 //! | `jsonwebtoken` | `Backend::jsonwebtoken`, `KeySet::from_jsonwebtoken`: conversions from the types of version 11 | |
 //! | `jwks` | `Authority::jwks`: keys from the URL of a JWK set, by `reqwest` and rustls | |
 //! | `oidc` | `Authority::oidc`: the same, found by the discovery document of an issuer | |
+//! | `config` | [`Config`]: configuration by a TOML file and by environment variables, policies by route, reload ([`ReloadableLayer`]); turns `cookie` and `oidc` on | |
 //! | `cookie` | [`TokenSource::cookie`], [`TokenCookie`] | |
 //! | `tonic` | converts an [`AuthError`] into a `tonic::Status`; a service inside the layer still implements `NamedService`, by which tonic routes to it | |
 //! | `sqlite` | `SqliteRefreshStore`: refresh tokens in SQLite, which is compiled in | |
@@ -246,6 +247,8 @@
 mod authorize;
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg(feature = "config")]
+mod config;
 mod crypto;
 mod error;
 #[cfg(any(doc, doctest))]
@@ -272,7 +275,11 @@ mod verify;
 
 #[cfg(feature = "axum")]
 pub use self::axum::Allowed;
+#[cfg(feature = "config")]
+pub use authorize::RequireRoutes;
 pub use authorize::{Authorize, Policy, Require, RequireLayer, RequireMethods};
+#[cfg(feature = "config")]
+pub use config::{Config, ReloadableAuth, ReloadableLayer};
 pub use crypto::Backend;
 pub use error::{AuthError, ConfigError, ConfigProblem, ConfigProblemKind, Reason};
 #[cfg(feature = "issuer")]
@@ -331,5 +338,5 @@ macro_rules! how_to {
 
 #[cfg(doctest)]
 mod how_to {
-    how_to!(answers claims cookies grpc issuers issuing keys operating policies proxies rules sources start testing);
+    how_to!(answers claims configure cookies grpc issuers issuing keys operating policies proxies rules sources start testing);
 }

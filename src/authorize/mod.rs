@@ -4,8 +4,14 @@ mod check;
 mod decision;
 mod methods;
 mod require;
+#[cfg(feature = "config")]
+mod routes;
 mod service;
 
 pub use methods::RequireMethods;
 pub use require::{Policy, Require};
+#[cfg(feature = "config")]
+pub use routes::RequireRoutes;
+#[cfg(feature = "config")]
+pub(crate) use routes::Route;
 pub use service::{Authorize, RequireLayer};

@@ -9,6 +9,8 @@ use tower_service::Service;
 
 use super::methods::RequireMethods;
 use super::require::Require;
+#[cfg(feature = "config")]
+use super::routes::RequireRoutes;
 use crate::error::AuthError;
 use crate::layer::{Answers, Auto, Found, Pass, Reject, ResponseFuture, Verdict, policy_decided};
 use crate::runtime::{NowOrLater, trace};
@@ -29,6 +31,8 @@ pub struct RequireLayer<R = Auto> {
 pub(super) enum Choice {
     Always(Require),
     ByMethod(RequireMethods),
+    #[cfg(feature = "config")]
+    ByRoute(RequireRoutes),
 }
 
 impl Require {
@@ -58,6 +62,15 @@ impl<S> Layer<S> for RequireMethods {
 
     fn layer(&self, inner: S) -> Authorize<S> {
         RequireLayer { policy: Choice::ByMethod(self.clone()), reject: Auto, provisional: true }.layer(inner)
+    }
+}
+
+#[cfg(feature = "config")]
+impl<S> Layer<S> for RequireRoutes {
+    type Service = Authorize<S>;
+
+    fn layer(&self, inner: S) -> Authorize<S> {
+        RequireLayer { policy: Choice::ByRoute(self.clone()), reject: Auto, provisional: true }.layer(inner)
     }
 }
 
@@ -101,6 +114,8 @@ impl<S, R> Authorize<S, R> {
         let policy = match &self.layer.policy {
             Choice::Always(policy) => policy,
             Choice::ByMethod(methods) => methods.policy_of(request.uri().path()),
+            #[cfg(feature = "config")]
+            Choice::ByRoute(routes) => routes.policy_of(request.method(), request.uri().path()),
         };
         let signed = principal.is_some();
         let (report_only, measured) = (found.report_only(), found.is_measured());

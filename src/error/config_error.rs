@@ -170,6 +170,30 @@ impl Problems {
         }
     }
 
+    /// Adds mistakes of settings that have none yet, neither of their own nor of a part.
+    #[cfg(feature = "config")]
+    pub(crate) fn add_unless_told(&mut self, error: &ConfigError) {
+        let is_new = |problem: &&ConfigProblem| {
+            let is_told = |told: &&ConfigProblem| {
+                let rest = told.setting.strip_prefix(&*problem.setting);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '.']))
+            };
+            !self.0.as_ref().is_some_and(|all| all.problems().iter().any(is_told))
+        };
+        let new: Vec<ConfigProblem> = error.problems().into_iter().filter(is_new).cloned().collect();
+        for first in new {
+            self.add(ConfigError { first, others: Vec::new() });
+        }
+    }
+
+    /// The same for all that were collected elsewhere.
+    #[cfg(feature = "config")]
+    pub(crate) fn add_all_unless_told(&mut self, others: Self) {
+        if let Some(error) = others.0 {
+            self.add_unless_told(&error);
+        }
+    }
+
     /// The value, or `None` once its mistake was noted.
     pub(crate) fn take<T>(&mut self, result: Result<T, ConfigError>) -> Option<T> {
         result.map_err(|error| self.add(error)).ok()

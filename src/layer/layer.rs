@@ -84,6 +84,11 @@ impl<C> JwtAuthLayer<C> {
 }
 
 impl<C, R> JwtAuthLayer<C, R> {
+    #[cfg(feature = "config")]
+    pub(crate) const fn verifier(&self) -> &Verifier<C> {
+        &self.verifier
+    }
+
     /// Lets requests without a token through as anonymous. A token that is there must still be good.
     ///
     /// A handler takes `Option<Jwt<C>>`, or refuses the anonymous by taking `Jwt<C>`.

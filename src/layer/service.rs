@@ -108,7 +108,7 @@ fn admit<C: Send + Sync + 'static>(
         }
         Err(error) => {
             let set_cookie = clear_cookie.filter(|_| is_dead_everywhere(&error));
-            Err(Refused { error, set_cookie })
+            Err(Refused { set_cookie, ..error.into() })
         }
         Ok(pass) => Ok(pass),
     }
@@ -133,6 +133,7 @@ fn watched(verdict: Result<Pass, Refused>, settings: &Settings, watch: &mut Watc
     watch.ended(&verdict);
     match verdict {
         Err(_) if settings.report_only => Ok(Pass::anonymous(settings, None)),
+        Err(refused) => Err(Refused { notes: watch.notes_for_the_log(), ..refused }),
         verdict => verdict,
     }
 }

@@ -8,7 +8,7 @@ use super::future::Pass;
 use super::layer::Settings;
 use crate::error::AuthError;
 use crate::runtime::{Stopwatch, trace};
-use crate::verify::Trail;
+use crate::verify::{Trail, TrailNotes};
 
 /// A decision that is being watched. If it is dropped before the verdict, the request was abandoned.
 pub(super) struct Watch {
@@ -45,6 +45,11 @@ impl Watch {
             Err(_) => Outcome::Refused,
         };
         self.tell(outcome, result.as_ref().err().map(|refused| refused.error.clone()));
+    }
+
+    /// What the event of a refusal says besides, which is written where the request is known.
+    pub(super) fn notes_for_the_log(&self) -> Option<Box<TrailNotes>> {
+        trace::debug_is_on().then(|| Box::new(self.trail.notes()))
     }
 
     fn tell(&self, outcome: Outcome, refusal: Option<AuthError>) {

@@ -39,6 +39,7 @@ pub struct VerifierBuilder<C = Claims> {
     backend: Option<Backend>,
     check_deadline: Duration,
     cache: Option<TokenCache>,
+    earlier: Option<Verifier<C>>,
     claims: PhantomData<fn() -> C>,
 }
 
@@ -54,6 +55,7 @@ impl<C: ClaimsType> VerifierBuilder<C> {
             backend: None,
             check_deadline: Duration::from_millis(500),
             cache: None,
+            earlier: None,
             claims: PhantomData,
         }
     }
@@ -104,6 +106,13 @@ impl<C: ClaimsType> VerifierBuilder<C> {
     /// How long asynchronous checks may take together: 500 milliseconds by default, at most 5 seconds.
     pub fn check_deadline(mut self, deadline: Duration) -> Self {
         self.check_deadline = deadline;
+        self
+    }
+
+    /// Takes over the keys of this verifier that come from the same sources.
+    #[cfg(feature = "config")]
+    pub(crate) fn keys_of(mut self, earlier: Option<Verifier<C>>) -> Self {
+        self.earlier = earlier;
         self
     }
 
@@ -159,7 +168,7 @@ impl<C: ClaimsType> VerifierBuilder<C> {
             clock: &self.clock,
             #[cfg(feature = "jwks")]
             fetch: None,
-            earlier: None,
+            earlier: self.earlier.as_ref().map_or(&[], |earlier| earlier.core().authorities.configured()),
         };
         let tenants = self.tenants.into_iter().next().map(|tenants| {
             KnownTenants::new(tenants, &backend, self.limits, &self.clock, self.check_deadline)

@@ -18,12 +18,12 @@ pub(super) enum KeyOrigin {
 }
 
 impl KeyOrigin {
-    /// Where they are fetched from, if they are.
-    pub(super) fn place(&self) -> Option<String> {
+    /// What tells their source from others, if they are fetched.
+    pub(super) fn identity(&self) -> Option<String> {
         match self {
             Self::Source(_) => None,
             #[cfg(feature = "jwks")]
-            Self::Remote(keys, endpoint) => Some(format!("{:?}", keys.location(*endpoint))),
+            Self::Remote(keys, endpoint) => Some(keys.identity(*endpoint)),
         }
     }
 

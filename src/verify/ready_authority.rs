@@ -28,8 +28,8 @@ pub(super) struct ReadyAuthority {
     pub(super) id: u64,
     /// Its issuer as it is configured.
     pub(super) name: Arc<str>,
-    /// Where its keys are fetched from, if they are.
-    place: Option<String>,
+    /// What tells the source of its keys from others, if they are fetched.
+    source: Option<String>,
     pub(super) policy: Policy,
     pub(super) glance: Glance,
     pub(super) keys: AuthorityKeys,
@@ -49,8 +49,8 @@ pub(super) struct BuildContext<'a> {
     /// What fetches keys, unless the authority says otherwise.
     #[cfg(feature = "jwks")]
     pub(super) fetch: Option<&'a Arc<dyn Fetch>>,
-    /// The same authority as it was made before: if its keys come from the same place, they are taken over.
-    pub(super) earlier: Option<&'a ReadyAuthority>,
+    /// Authorities that were made before: keys that come from the same source are taken over.
+    pub(super) earlier: &'a [ReadyAuthority],
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
@@ -61,8 +61,8 @@ impl Authority {
     /// Checks the settings and prepares the keys.
     pub(super) fn build(self, making: &BuildContext<'_>) -> Result<ReadyAuthority, ConfigError> {
         let BuildContext { backend, limits, earlier, .. } = *making;
-        let place = self.keys.place();
-        let earlier = earlier.filter(|earlier| place.is_some() && earlier.place == place);
+        let identity = self.keys.identity();
+        let earlier = earlier.iter().find(|earlier| identity.is_some() && earlier.source == identity);
         let mut problems = Problems::default();
         let source = problems.take(match earlier {
             Some(earlier) => Ok(earlier.keys.shared_source()),
@@ -214,7 +214,7 @@ impl Authority {
         Ok(ReadyAuthority {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             name: policy.issuer.to_string().into(),
-            place,
+            source: identity,
             keys: AuthorityKeys::new(source, self.algorithms, backend.clone(), prepared),
             has_previous_secret: self.has_previous_secret,
             glance: Glance::new(&policy),

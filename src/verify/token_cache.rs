@@ -34,6 +34,11 @@ pub struct TokenCache {
 }
 
 impl TokenCache {
+    pub(crate) const MIN_ENTRIES: usize = 32;
+    pub(crate) const MAX_ENTRIES: usize = 100_000_000;
+    pub(crate) const MIN_BYTES: usize = 64 * 1024;
+    pub(crate) const MAX_BYTES: usize = 1 << 40;
+
     /// At most 10,000 tokens, and 32 MiB.
     pub const fn new() -> Self {
         Self { entries: 10_000, bytes: 32 * 1024 * 1024 }
@@ -56,9 +61,10 @@ impl TokenCache {
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let mut problems = Problems::default();
-        for (setting, value, min, max) in
-            [("entries", self.entries, 32, 100_000_000), ("bytes", self.bytes, 64 * 1024, 1 << 40)]
-        {
+        for (setting, value, min, max) in [
+            ("entries", self.entries, Self::MIN_ENTRIES, Self::MAX_ENTRIES),
+            ("bytes", self.bytes, Self::MIN_BYTES, Self::MAX_BYTES),
+        ] {
             if !(min..=max).contains(&value) {
                 let problem = format!("TokenCache::{setting}({value}) is out of bounds");
                 let error = ConfigError::new("cache", problem, format!("use a value from {min} to {max}"));

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 import behind
+import configuration
 import rotation
 import watched
 from programs import server
@@ -382,6 +383,7 @@ tokens_of_ours(theirs)
 a_browser()
 a_provider()
 behind_nginx()
+configuration.configurations(check, EXAMPLES / "resource_server")
 a_login()
 a_watched_service()
 print_table()

@@ -15,6 +15,10 @@ use tower_jwt_auth::{
     Verifier,
 };
 
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::support::logged;
+
 const ISSUER: &str = "https://id.example.com";
 
 fn issuer() -> TestIssuer {
@@ -211,6 +215,25 @@ async fn a_kid_that_no_key_has_is_not_noted() {
         assert_eq!(send(&layer, with(&token)).await.status(), 200);
         assert_eq!(told.one().key_hash(), None);
     }
+}
+
+#[tokio::test]
+async fn the_event_of_a_refusal_names_who_judged() {
+    let (issuer, stranger) = (issuer(), TestIssuer::new("https://evil.example.com").audience("api"));
+    let layer = JwtAuthLayer::new(Verifier::<Claims>::new(issuer.authority()).unwrap());
+    let log = logged(LevelFilter::DEBUG, async {
+        send(&layer, with(&issuer.sign_with(json!({ "kid": issuer.kid() }), json!({ "aud": "other" }))))
+            .await;
+        send(&layer, with(&stranger.sign(json!({})))).await;
+        send(&layer, bare()).await;
+    })
+    .await;
+    let refused: Vec<&str> = log.lines().filter(|line| line.contains("request refused")).collect();
+    assert_eq!(refused.len(), 3, "{log}");
+    let judged = format!("authority=\"{ISSUER}\" algorithm=\"ES256\"");
+    assert!(refused[0].contains("reason=wrong_audience") && refused[0].contains(&judged), "{log}");
+    assert!(refused[2].contains("reason=missing") && !refused[2].contains("authority="), "{log}");
+    assert!(!log.contains(issuer.kid()) && !log.contains("evil.example"), "{log}");
 }
 
 /// The name in the header counts, whether the header is read or recalled.

@@ -55,7 +55,11 @@ struct Running {
 
 impl Running {
     fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Self::spawn(command.stderr(Stdio::null()))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let mut running = Self { child, lines: Vec::new(), url: String::new(), stdout };
         while running.url.is_empty() {
@@ -440,6 +444,53 @@ async fn resource_server_reaches_into_a_private_network() {
     assert_eq!(answer(&all, None).await, 200);
 }
 
+/// A file with two authorities and a route; it is changed, and read again when the signal comes.
+#[cfg(unix)]
+#[tokio::test]
+async fn resource_server_reads_its_file_again() {
+    let (issuer, other) = (issuer(), TestIssuer::new("https://other.example.com").audience("api"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jwt.toml");
+    let authority = |issuer: &TestIssuer, name: &str| {
+        format!("[[authorities]]\nissuer = '{name}'\naudience = 'api'\njwks = '''{}'''\n", issuer.jwks())
+    };
+    let first = authority(&issuer, ISSUER);
+    let both = format!("{first}{}", authority(&other, "https://other.example.com"));
+    std::fs::write(&path, &both).unwrap();
+    let mut command = example("resource_server");
+    command.env("JWT_CONFIG", &path).stderr(Stdio::piped());
+    let mut server = Running::spawn(&mut command);
+    let mut told = BufReader::new(server.child.stderr.take().unwrap());
+    let mut reload = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let signalled = Command::new("kill").args(["-HUP", &server.child.id().to_string()]).status();
+        assert!(signalled.unwrap().success());
+        let mut line = String::new();
+        // The log comes before.
+        while !line.contains("reloaded") {
+            line.clear();
+            assert_ne!(told.read_line(&mut line).unwrap(), 0, "it ended");
+        }
+        line
+    };
+    let (url, tokens) = (server.url.clone(), [issuer.sign(json!({})), other.sign(json!({}))]);
+    let answers = async |path: &str| {
+        let url = format!("{url}{path}");
+        [ask(&url, &tokens[0]).await.status.as_u16(), ask(&url, &tokens[1]).await.status.as_u16()]
+    };
+    assert_eq!(answers("/admin").await, [200, 200]);
+    assert_eq!(reload(&format!("{first}[[routes]]\npath = '/admin'\nscopes = ['admin']")), "reloaded\n");
+    assert_eq!((answers("/").await, answers("/admin").await), ([200, 401], [403, 401]));
+    let refused = reload(&format!("{both}leewya = 3"));
+    assert!(
+        refused.contains("authorities[1].leewya") && refused.contains("did you mean leeway?"),
+        "{refused}"
+    );
+    assert_eq!(answers("/").await, [200, 401]);
+    assert_eq!(reload(&both), "reloaded\n");
+    assert_eq!(answers("/admin").await, [200, 200]);
+}
+
 #[tokio::test]
 async fn oidc_greets_who_the_provider_knows() {
     let provider = TestProvider::on_loopback().await;
@@ -476,17 +527,23 @@ fn resource_server_says_what_is_missing_and_how_to_mend_it() {
     let jwks = ("JWT_JWKS", jwks.as_str());
     type Variables<'v> = &'v [(&'v str, &'v str)];
     let cases: &[(Variables<'_>, &[&str])] = &[
-        (&[jwks, ("JWT_ISSUER", "")], &["JWT_ISSUER is not set", "iss"]),
-        (&[jwks, ("JWT_AUDIENCE", "")], &["JWT_AUDIENCE is not set", "aud"]),
-        (&[], &["neither JWT_SECRET nor JWT_JWKS is set", "give one"]),
+        (&[jwks, ("JWT_ISSUER", "")], &["JWT_ISSUER: it is not set", "iss"]),
+        (&[jwks, ("JWT_AUDIENCE", "")], &["JWT_AUDIENCE: it is not set", "aud"]),
+        (&[], &["no keys are given", "give one of JWT_SECRET", "JWT_OIDC_ISSUER"]),
         (&[jwks, ("JWT_SECRET", SECRET_BASE64)], &["both JWT_SECRET and JWT_JWKS", "keep one"]),
         (
             &[jwks, ("JWT_JWKS_URL", "https://id.example.com")],
             &["both JWT_JWKS and JWT_JWKS_URL", "keep one"],
         ),
         (&[("JWT_OIDC_ISSUER", "https://other.example.com")], &["JWT_ISSUER and JWT_OIDC_ISSUER differ"]),
-        (&[("JWT_JWKS_URL", "http://id.example.com"), ("JWT_ALLOW_HTTP", "1")], &["url", "use https"]),
-        (&[("JWT_JWKS_URL", "http://127.0.0.1"), ("JWT_ALLOW_HTTP", "0")], &["url", "is not https"]),
+        (
+            &[("JWT_JWKS_URL", "http://id.example.com"), ("JWT_ALLOW_HTTP", "1")],
+            &["JWT_JWKS_URL", "use https"],
+        ),
+        (
+            &[("JWT_JWKS_URL", "http://127.0.0.1"), ("JWT_ALLOW_HTTP", "0")],
+            &["JWT_JWKS_URL", "is not https", "set JWT_ALLOW_HTTP"],
+        ),
         (
             &[jwks, ("JWT_KEYS_FILE", "/nowhere/keys.json")],
             &["JWT_KEYS_FILE", "JWT_JWKS is set", "leave it out"],
@@ -495,18 +552,18 @@ fn resource_server_says_what_is_missing_and_how_to_mend_it() {
         (&[("JWT_SECRET", "raw:hunter2")], &["JWT_SECRET", "7 bytes", "openssl rand"]),
         (&[("JWT_SECRET", SECRET_BASE64), ("JWT_ALGORITHMS", "HS512")], &["JWT_SECRET", "HS512"]),
         (&[("JWT_SECRET", SECRET_BASE64), ("JWT_ALGORITHMS", "RS256")], &["JWT_SECRET", "RS256"]),
-        (&[jwks, ("JWT_ALGORITHMS", "ES256,none")], &["JWT_ALGORITHMS", "none", "use one of"]),
+        (&[jwks, ("JWT_ALGORITHMS", "ES256,none")], &["JWT_ALGORITHMS", "none", "give one of"]),
         (
             &[("JWT_JWKS_URL", "https://id.example.com"), ("JWT_KEYS_MAX_AGE", "soon")],
             &["JWT_KEYS_MAX_AGE", "soon"],
         ),
         (
             &[("JWT_JWKS_URL", "https://id.example.com"), ("JWT_KEYS_MAX_AGE", "0")],
-            &["max_age", "use 1 to 86400 seconds"],
+            &["JWT_KEYS_MAX_AGE", "use 1 to 86400 seconds"],
         ),
         (
             &[jwks, ("JWT_CA_FILE", "/nowhere/ca.pem")],
-            &["JWT_CA_FILE is for keys that are fetched", "JWT_JWKS is set", "leave it out"],
+            &["JWT_CA_FILE: it is for keys that are fetched", "JWT_JWKS is set", "leave it out"],
         ),
         (
             &[("JWT_JWKS_URL", "https://id.example.com"), ("JWT_CA_FILE", "/nowhere/ca.pem")],
@@ -516,9 +573,13 @@ fn resource_server_says_what_is_missing_and_how_to_mend_it() {
             &[("JWT_JWKS_URL", "https://id.example.com"), ("JWT_DISCOVERY_URL", "https://id.internal")],
             &["JWT_DISCOVERY_URL", "JWT_JWKS_URL is set", "keep one"],
         ),
-        (&[("JWT_JWKS_URL", "http://keycloak:8080/certs")], &["is not https", "keycloak:8080"]),
+        (
+            &[("JWT_JWKS_URL", "http://keycloak:8080/certs")],
+            &["is not https", "let JWT_INSECURE_HTTP_HOSTS name \"keycloak:8080\""],
+        ),
         (&[jwks, ("JWT_LEEWAY", "soon")], &["JWT_LEEWAY", "soon"]),
-        (&[jwks, ("JWT_LEEWAY", "301")], &["leeway", "at most 300"]),
+        (&[jwks, ("JWT_LEEWEY", "3")], &["JWT_LEEWEY", "did you mean JWT_LEEWAY?"]),
+        (&[jwks, ("JWT_LEEWAY", "301")], &["JWT_LEEWAY", "at most 300"]),
         (&[jwks, ("PORT", "many")], &["PORT", "many"]),
         (&[("JWT_JWKS", "/nowhere/keys.json")], &["JWT_JWKS", "/nowhere/keys.json"]),
         (&[("JWT_JWKS", "{}")], &["JWT_JWKS", "keys"]),

@@ -13,6 +13,7 @@ mod answers;
 mod authorization;
 mod completion;
 mod compose;
+mod config;
 mod config_problems;
 mod coverage;
 mod decisions;

@@ -46,6 +46,9 @@ pub struct RemoteKeys {
     fetch_time: Duration,
     wait: Duration,
     store: Option<Arc<dyn KeyStore>>,
+    /// What else the keys are fetched by, if a configuration says it: a source is only taken over while it is the same.
+    #[cfg(feature = "config")]
+    configured_as: u64,
 }
 
 impl RemoteKeys {
@@ -63,6 +66,8 @@ impl RemoteKeys {
             fetch_time: Duration::from_secs(5),
             wait: Duration::from_secs(2),
             store: None,
+            #[cfg(feature = "config")]
+            configured_as: 0,
         }
     }
 
@@ -197,6 +202,22 @@ impl RemoteKeys {
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Says by one number what a configuration says of the fetch.
+    #[cfg(feature = "config")]
+    pub(crate) const fn configured_as(mut self, number: u64) -> Self {
+        self.configured_as = number;
+        self
+    }
+
+    /// What tells this source from others: one with the same identity may serve in its stead.
+    pub(crate) fn identity(&self, endpoint: KeyEndpoint) -> String {
+        let location = self.location(endpoint);
+        #[cfg(feature = "config")]
+        return format!("{location:?} {:x}", self.configured_as);
+        #[cfg(not(feature = "config"))]
+        format!("{location:?}")
     }
 
     /// Where the keys are fetched from.

@@ -10,7 +10,9 @@ use super::grpc;
 use super::head::{Answers, Inside};
 use super::provisional::{answered, provisional};
 use crate::error::{AuthError, Reason};
+use crate::jose::Algorithm;
 use crate::runtime::trace;
+use crate::verify::TrailNotes;
 
 /// Makes the response to a request that was refused.
 ///
@@ -85,11 +87,13 @@ pub struct Refusal<'r> {
 pub(crate) struct Refused {
     pub(crate) error: AuthError,
     pub(crate) set_cookie: Option<HeaderValue>,
+    /// By what it was judged, for the log.
+    pub(crate) notes: Option<Box<TrailNotes>>,
 }
 
 impl From<AuthError> for Refused {
     fn from(error: AuthError) -> Self {
-        Self { error, set_cookie: None }
+        Self { error, set_cookie: None, notes: None }
     }
 }
 
@@ -179,8 +183,11 @@ pub(crate) fn refuse<A, B, R: Reject<B>>(
 ) -> Response<B> {
     let (parts, _body) = request.into_parts();
     let _error = &refused.error;
+    let _authority = refused.notes.as_deref().and_then(|notes| notes.authority.as_deref());
+    let _algorithm = refused.notes.as_deref().and_then(|notes| notes.algorithm).map(Algorithm::as_str);
     trace::debug!(
         reason = %_error.reason(), claim = _error.claim(), why = std::error::Error::source(_error).map(trace::display),
+        authority = _authority, algorithm = _algorithm,
         method = %parts.method, path = parts.uri.path(),
         "request refused"
     );
@@ -190,7 +197,7 @@ pub(crate) fn refuse<A, B, R: Reject<B>>(
 /// The response to a request with this head.
 pub(super) fn render<B, R: Reject<B>>(
     reject: &R,
-    Refused { error, set_cookie }: Refused,
+    Refused { error, set_cookie, .. }: Refused,
     answers: &Answers,
     request: &Parts,
 ) -> Response<B> {

@@ -48,8 +48,8 @@ impl CookieSource {
             _ => return Err(Reason::MalformedRequest.into()),
         };
         let token = token.ok_or_else(|| Refused {
-            error: Reason::MalformedRequest.into(),
             set_cookie: Some(self.clear.clone()),
+            ..Reason::MalformedRequest.into()
         })?;
         let clear_cookie = Some(self.clear.clone());
         Ok(Some(Credential {

@@ -175,7 +175,7 @@ impl KnownTenants {
             clock: &self.clock,
             #[cfg(feature = "jwks")]
             fetch: Some(&self.fetch),
-            earlier: earlier.as_ref().map(|earlier| &earlier.authority),
+            earlier: earlier.as_ref().map_or(&[], |earlier| std::slice::from_ref(&earlier.authority)),
         })?;
         let tenant = Tenant::new(authority, now, now + self.trusted_for);
         Ok(match &earlier {

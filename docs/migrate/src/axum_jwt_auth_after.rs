@@ -1,0 +1,35 @@
+use axum::Router;
+use axum::routing::get;
+use serde::Deserialize;
+use tower_jwt_auth::{Authority, ConfigError, Jwt, JwtAuthLayer, RemoteKeys, Require, Verifier};
+
+#[derive(Deserialize)]
+struct User {
+    sub: String,
+}
+
+async fn front(user: Option<Jwt<User>>) -> String {
+    match user {
+        Some(user) => format!("hello {}", user.sub),
+        None => "hello guest".to_owned(),
+    }
+}
+
+async fn me(user: Jwt<User>) -> String {
+    format!("hello {}", user.sub)
+}
+
+async fn admin(user: Jwt<User>) -> String {
+    format!("hello admin {}", user.sub)
+}
+
+pub fn app(keys: impl Into<RemoteKeys>, issuer: &str) -> Result<Router, ConfigError> {
+    let authority = Authority::jwks(keys).issuer(issuer).audience("api").roles_at("/roles");
+    let verifier = Verifier::<User>::new(authority)?;
+    let admins = Require::role("admin").checked_for(&verifier)?;
+    Ok(Router::new()
+        .route("/me", get(me))
+        .route("/admin", get(admin).route_layer(admins))
+        .route_layer(JwtAuthLayer::new(verifier.clone()))
+        .route("/", get(front).route_layer(JwtAuthLayer::new(verifier).optional())))
+}
