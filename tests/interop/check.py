@@ -1,6 +1,6 @@
 """Parties outside Rust against the examples. Called by `run`, which installs what this needs.
 
-Usage: check.py DIRECTORY_OF_EXAMPLES PROGRAM_THAT_ISSUES DIRECTORY_OF_NODE_SCRIPTS CHROMIUM
+Usage: check.py DIRECTORY_OF_EXAMPLES PROGRAM_THAT_ISSUES DIRECTORY_OF_NODE_SCRIPTS CHROMIUM DIRECTORY_OF_PROMETHEUS
 """
 
 import base64
@@ -23,9 +23,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 import behind
 import configuration
 import rotation
+import watched
 from programs import server
 
 EXAMPLES, ISSUE, NODE, CHROMIUM = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), sys.argv[4]
+PROMETHEUS = Path(sys.argv[5])
 PICTURES = NODE.parent / "pictures"
 ISSUER, AUDIENCE = "https://id.example.com", "api"
 HMAC = ["HS256", "HS384", "HS512"]
@@ -358,6 +360,19 @@ def a_login():
     print(f"      pictures: {len(list(PICTURES.glob('*.png')))}")
 
 
+def a_watched_service():
+    PICTURES.mkdir(parents=True, exist_ok=True)
+
+    def browse(url, name):
+        return json.loads(node("status.mjs", CHROMIUM, url, str(PICTURES), name))
+
+    types = json.loads(node("grafana.mjs", str(watched.FILES / "dashboard.json")))
+    check("dashboard: it fits Grafana's own types", types["dashboard"], [])
+    for what, complaints in types["spoiled"].items():
+        check(f"dashboard: {what} does not", len(complaints) > 0, True)
+    watched.checks(check, EXAMPLES.parent / "observability", PROMETHEUS, browse)
+
+
 # So that the servers are ended whatever ends this program.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 grpc_of_another_maker()
@@ -370,6 +385,7 @@ a_provider()
 behind_nginx()
 configuration.configurations(check, EXAMPLES / "resource_server")
 a_login()
+a_watched_service()
 print_table()
 print(f"{passed} passed, {failed} failed")
 sys.exit(1 if failed else 0)
