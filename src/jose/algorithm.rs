@@ -115,7 +115,7 @@ impl Algorithm {
         }
     }
 
-    /// Exact match only: `rs256` and `nOnE` are unknown (RFC 8725bis section 2.11).
+    /// Exact match only: `rs256` and `nOnE` are unknown (draft of RFC 8725bis, section 2.11).
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
     }

@@ -165,7 +165,7 @@ impl<'p> RegisteredClaims<'p> {
         }
     }
 
-    /// With an expiry that the header has (RFC 7519 section 5.3).
+    /// With an expiry that the header has.
     pub(crate) fn expiring(mut self, at: Option<UnixTime>) -> Self {
         self.expires = at;
         self

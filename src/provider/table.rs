@@ -122,7 +122,7 @@ pub(super) const GITLAB_CI: Preset =
 
 pub(super) const KUBERNETES: Preset = PLAIN;
 
-/// The list of the JWT-SVID specification, section 3, but for ES512, which not every backend has.
+/// The list of the JWT-SVID specification, section 2.1, but for ES512, which not every backend has.
 pub(super) const SPIFFE: Preset =
     Preset { algorithms: &[RS256, RS384, RS512, ES256, ES384, PS256, PS384, PS512], ..PLAIN };
 

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use crate::error::{AuthError, Reason};
 use crate::runtime::UnixTime;
 
-/// Rules for members of the header that stand for claims (RFC 7519 section 5.3). They are under the signature, too.
+/// Rules for members of the header that stand for claims. They are under the signature, too. RFC 7519 section 5.3 has
+/// such members for encrypted tokens only.
 #[derive(Clone, Debug)]
 pub(crate) struct HeaderRules {
     pub(crate) members: Vec<HeaderRule>,

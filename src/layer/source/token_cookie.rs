@@ -11,10 +11,10 @@ use super::csrf::Csrf;
 use super::token_source::{Kind, TokenSource};
 use crate::error::ConfigError;
 
-/// Bytes of name and value together above which browsers drop a cookie without a word (RFC 6265bis section 5.7).
+/// Bytes of name and value together above which browsers drop a cookie without a word (draft of RFC 6265bis, section 5.7).
 const MAX_BYTES: usize = 4096;
 
-/// Days that a cookie lives at most in a browser (RFC 6265bis section 5.5).
+/// Days that a cookie lives at most in a browser (draft of RFC 6265bis, section 5.5).
 const MAX_DAYS: i64 = 400;
 
 /// The cookie that holds a token (feature `cookie`): makes the `Set-Cookie` values of a login, a refresh and a logout.
@@ -87,7 +87,7 @@ impl TokenCookie {
             Err(ConfigError::new("TokenCookie::path", format!("{path:?} would not be taken"), remedy))
         };
         let legal = |byte: u8| byte.is_ascii_graphic() && byte != b';';
-        // A longer attribute is passed over (RFC 6265bis section 5.6), and the cookie would count elsewhere.
+        // A longer attribute is passed over (draft of RFC 6265bis, section 5.6), and the cookie would count elsewhere.
         if !path.starts_with('/') || !path.bytes().all(legal) || path.len() > 1024 {
             return refused(
                 "begin with a slash, percent-encode what is not visible ASCII, 1,024 bytes at most",
