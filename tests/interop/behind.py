@@ -42,6 +42,8 @@ http {{
             proxy_pass http://{auth};
             proxy_pass_request_body off;
             proxy_set_header Content-Length "";
+            proxy_set_header X-Original-URI $request_uri;
+            proxy_set_header X-Original-Method $request_method;
         }}
     }}
 }}
@@ -96,16 +98,37 @@ def nginx(auth, backend):
             process.wait()
 
 
-def send(address, token=None, method="GET", body=None, **headers):
+def send(address, token=None, method="GET", body=None, path="/orders/7", **headers):
     connection = http.client.HTTPConnection(address, timeout=30)
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
     if token is not None:
         headers["authorization"] = f"Bearer {token}"
-    connection.request(method, "/orders/7", body=body, headers=headers)
+    connection.request(method, path, body=body, headers=headers)
     answer = connection.getresponse()
     text = answer.read()
     connection.close()
     return answer, text
+
+
+def routes(check, resource_server, tokens):
+    """Policies by route, of a file: the layer judges what nginx was asked, not the path at which nginx asks."""
+    with backend() as behind, resource_server() as (auth, _), nginx(auth, behind) as address:
+        for method, path, token, status in [
+            ("GET", "/admin/users?a=b", "good", 200),
+            ("GET", "/admin/users", "without scope", 403),
+            ("GET", "/admin", "without scope", 403),
+            ("GET", "/%61dmin/users", "without scope", 403),
+            ("POST", "/admin/users", "good", 403),
+            ("GET", "/orders", "without scope", 200),
+            ("POST", "/orders", "without scope", 200),
+            ("GET", "/admin/../orders", "good", 403),
+            ("GET", "//admin/users", "good", 403),
+            ("GET", "/orders", None, 401),
+        ]:
+            body = b"x" if method == "POST" else None
+            forged = {"x_original_uri": "/orders", "x_original_method": "GET"}
+            answer, _ = send(address, tokens.get(token), method, body, path, **forged)
+            check(f"nginx: {method} {path} with {token or 'no token'}, by route", answer.status, status)
 
 
 def checks(check, resource_server, tokens):

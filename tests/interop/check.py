@@ -312,6 +312,24 @@ def behind_nginx():
         "JWT_SCOPES": "orders:read", "JWT_CLAIM_HEADERS": "x-user=sub,x-scope=scope",
     }
     behind.checks(check, lambda: example("resource_server", **settings), tokens)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "jwt.toml")
+        keys = json.dumps({"keys": [jwk]})
+        file.write_text(f"""
+            [[authorities]]
+            issuer = "{ISSUER}"
+            audience = "{AUDIENCE}"
+            jwks = '''{keys}'''
+            [[routes]]
+            path = "/admin/{{*rest}}"
+            methods = ["GET"]
+            scopes = ["orders:read"]
+        """)
+        by_route = {
+            "JWT_CONFIG": str(file), "ORIGINAL_URI_HEADER": "x-original-uri",
+            "ORIGINAL_METHOD_HEADER": "x-original-method",
+        }
+        behind.routes(check, lambda: example("resource_server", **by_route), tokens)
 
 
 def a_login():
