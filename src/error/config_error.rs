@@ -152,6 +152,7 @@ impl fmt::Debug for ConfigError {
 impl Error for ConfigError {}
 
 /// A URL as a mistake shows it: without what may be a password or a key in it.
+#[cfg(feature = "jwks")]
 pub(crate) fn shown_url(url: &str) -> String {
     let (place, query) = url.split_once('?').map_or((url, ""), |(place, _)| (place, "?.."));
     let (scheme, rest) = place.split_once("://").unwrap_or(("", place));
@@ -230,6 +231,7 @@ impl Problems {
 mod tests {
     use super::*;
 
+    #[cfg(feature = "jwks")]
     #[test]
     fn a_url_is_shown_without_secrets() {
         for (url, shown) in [
