@@ -7,7 +7,7 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `PORT` | 3000 unless set, 0 for any |
-//! | `ORIGINAL_URI_HEADER`, `ORIGINAL_METHOD_HEADER` | the headers in which the proxy says what it was asked: `x-original-uri` and `x-original-method` of an nginx that sets them, `x-forwarded-uri` and `x-forwarded-method` of Traefik. The proxy must overwrite what clients send in them. Needed for `routes`; `none` if requests come here directly |
+//! | `ORIGINAL_URI_HEADER`, `ORIGINAL_METHOD_HEADER` | the headers in which the proxy says what it was asked: `x-original-uri` and `x-original-method` of an nginx that sets them, `x-forwarded-uri` and `x-forwarded-method` of Traefik. The proxy must overwrite what clients send in them. Needed for `routes` and for tokens in cookies; `none` if requests come here directly |
 //!
 //! ```sh
 //! JWT_OIDC_ISSUER=https://id.example.com JWT_AUDIENCE=orders cargo run --example resource_server --features config,tracing
@@ -96,13 +96,13 @@ impl Original {
         Ok(Self { uri, method, is_said: variable("ORIGINAL_URI_HEADER").is_some() })
     }
 
-    /// Routes are no use with the path at which a proxy asks.
+    /// Routes, and the protection of cookies, are no use with the path and the method by which a proxy asks.
     fn checked(&self, config: Config) -> Result<Config, Problem> {
-        if !self.is_said && config.routes().next().is_some() {
+        if !self.is_said && config.judges_requests() {
             let remedy =
                 "set it to the header in which the proxy says the URI, or to none if there is no proxy";
             return Err(format!(
-                "ORIGINAL_URI_HEADER is not set, and the configuration has routes: {remedy}"
+                "ORIGINAL_URI_HEADER is not set, and the configuration has routes or cookies: {remedy}"
             )
             .into());
         }
@@ -119,7 +119,9 @@ impl Original {
                     _ => None,
                 }
             };
-            let uri = said(uri).filter(|uri| uri.starts_with('/')).and_then(|uri| uri.parse().ok());
+            let uri = said(uri)
+                .filter(|uri| uri.starts_with('/') && !uri.contains('#'))
+                .and_then(|uri| uri.parse().ok());
             let method = said(method).and_then(|method| method.parse().ok());
             let (Some(uri), Some(method)) = (uri, method) else { return Err(StatusCode::FORBIDDEN) };
             (*request.uri_mut(), *request.method_mut()) = (uri, method);

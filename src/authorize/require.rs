@@ -82,6 +82,12 @@ impl Require {
         Self::of(Rule::Broken(error))
     }
 
+    /// Whether it is the very same value, or a clone of it.
+    #[cfg(feature = "config")]
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Anybody, with a token or without: for a health check, or a public route among protected ones.
     ///
     /// The layer around it must let the anonymous through, by [`JwtAuthLayer::optional`](crate::JwtAuthLayer::optional). A

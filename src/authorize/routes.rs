@@ -1,13 +1,13 @@
 //! A policy for each route, by method and path.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use http::Method;
 use matchit::Router;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use super::require::Require;
 
@@ -17,6 +17,8 @@ use super::require::Require;
 #[must_use = "add it to a service"]
 pub struct RequireRoutes {
     listed: Arc<Router<Methods>>,
+    /// What covers all below a path, for that path itself.
+    covered: Arc<Router<Methods>>,
     unlisted: Require,
     /// Whether no route is listed, so that paths do not matter.
     same_for_all: bool,
@@ -70,64 +72,92 @@ impl RequireRoutes {
         let mut by_path: BTreeMap<String, (usize, Methods)> = BTreeMap::new();
         let mut wrong = Vec::new();
         for (index, route) in routes.iter().enumerate() {
-            let path = match pattern_of(route.path) {
-                Ok(path) => path,
+            let patterns = match patterns_of(route.path) {
+                Ok(patterns) => patterns,
                 Err(problem) => {
                     wrong.push((index, format!("{:?} {problem}", route.path)));
                     continue;
                 }
             };
-            let (_, listed) = by_path.entry(path).or_insert_with(|| (index, Methods::default()));
-            for method in &route.methods {
-                listed.add(Some(method.clone()), &route.policy);
-            }
-            if route.methods.is_empty() {
-                listed.add(None, &route.policy);
+            for pattern in patterns {
+                let (_, listed) = by_path.entry(pattern).or_insert_with(|| (index, Methods::default()));
+                for method in &route.methods {
+                    listed.add(Some(method.clone()), &route.policy);
+                }
+                if route.methods.is_empty() {
+                    listed.add(None, &route.policy);
+                }
             }
         }
-        // What covers all below a path covers the path itself, unless that is listed by itself.
-        let above: Vec<_> = by_path
-            .iter()
-            .filter_map(|(path, listed)| {
-                let above = path.strip_suffix("/{*rest}")?;
-                Some((if above.is_empty() { "/" } else { above }.to_owned(), listed.clone()))
-            })
-            .collect();
-        for (path, listed) in above {
-            by_path.entry(path).or_insert(listed);
-        }
-        let mut listed = Router::new();
+        let (mut listed, mut covered) = (Router::new(), Router::new());
         let same_for_all = by_path.is_empty();
+        for (path, (index, methods)) in &by_path {
+            let above = path.strip_suffix("/{*rest}").map(|above| if above.is_empty() { "/" } else { above });
+            if let Some(above) = above.filter(|above| !by_path.contains_key(*above))
+                && let Err(error) = covered.insert(above, methods.clone().joined())
+            {
+                wrong.push((*index, format!("{path:?} cannot be used: {error}")));
+            }
+        }
         for (path, (index, methods)) in by_path {
             if let Err(error) = listed.insert(&path, methods.joined()) {
                 wrong.push((index, format!("{path:?} cannot be used: {error}")));
             }
         }
-        match wrong.is_empty() {
-            true => Ok(Self { listed: Arc::new(listed), unlisted, same_for_all, nobody: Require::any([]) }),
-            false => Err(wrong),
+        if !wrong.is_empty() {
+            return Err(wrong);
         }
+        let nobody = Require::any([]);
+        Ok(Self { listed: Arc::new(listed), covered: Arc::new(covered), unlisted, same_for_all, nobody })
     }
 
     /// A path that could be read in two ways is refused, and so is a method that a listed path does not have.
-    pub(super) fn policy_of(&self, method: &Method, path: &str) -> &Require {
+    ///
+    /// A server may look at the path as it is sent or with its escapes decoded, and may or may not care for a final slash. So the
+    /// policies of all these readings must be satisfied.
+    pub(super) fn policy_of(&self, method: &Method, path: &str) -> Cow<'_, Require> {
         if self.same_for_all {
-            return &self.unlisted;
+            return Cow::Borrowed(&self.unlisted);
         }
-        let Some(path) = plain(path) else { return &self.nobody };
-        let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(&path);
-        match self.listed.at(path) {
-            Ok(found) => found.value.policy_of(method).unwrap_or(&self.nobody),
-            Err(_) => &self.unlisted,
+        let Some(plain) = plain(path) else { return Cow::Borrowed(&self.nobody) };
+        if path == plain && (path == "/" || !path.ends_with('/')) {
+            let mut policies = self.policies_at(method, path);
+            if let (Some(only), None) = (policies.next(), policies.next()) {
+                return Cow::Borrowed(only);
+            }
         }
+        let mut all: Vec<&Require> = Vec::new();
+        for reading in [path, &plain] {
+            let shorter = reading.strip_suffix('/').filter(|shorter| !shorter.is_empty());
+            for reading in [Some(reading), shorter].into_iter().flatten() {
+                for policy in self.policies_at(method, reading) {
+                    if !all.iter().any(|known| known.is_same(policy)) {
+                        all.push(policy);
+                    }
+                }
+            }
+        }
+        match all.as_slice() {
+            [only] => Cow::Borrowed(only),
+            several => Cow::Owned(Require::all(several.iter().copied().cloned())),
+        }
+    }
+
+    fn policies_at(&self, method: &Method, path: &str) -> impl Iterator<Item = &Require> {
+        let nobody = &self.nobody;
+        let listed = self.listed.at(path).ok().map(|found| found.value.policy_of(method).unwrap_or(nobody));
+        let covered = self.covered.at(path).ok().map(|found| found.value.policy_of(method).unwrap_or(nobody));
+        let unlisted = (listed.is_none() && covered.is_none()).then_some(&self.unlisted);
+        [listed, covered, unlisted].into_iter().flatten()
     }
 }
 
-/// The path as it is matched, its parameters numbered, so that their names make no difference.
+/// The path as it is matched, its parameters numbered, so that their names make no difference: with its escapes decoded, and as
+/// clients send it.
 ///
 /// # Errors
 /// Why it matches nothing, or not what it seems to.
-fn pattern_of(path: &str) -> Result<String, &'static str> {
+fn patterns_of(path: &str) -> Result<BTreeSet<String>, &'static str> {
     if !path.starts_with('/') {
         return Err("does not begin with a slash");
     }
@@ -136,6 +166,9 @@ fn pattern_of(path: &str) -> Result<String, &'static str> {
     }
     if path.contains(['?', '#']) {
         return Err("has a query or a fragment, which are no part of a path");
+    }
+    if path.contains("%7B") || path.contains("%7b") || path.contains("%7D") || path.contains("%7d") {
+        return Err("has an escaped brace");
     }
     if path.contains(char::is_whitespace) {
         return Err("has white space; write it as %20");
@@ -160,11 +193,14 @@ fn pattern_of(path: &str) -> Result<String, &'static str> {
             None => pattern.push_str(segment),
         }
     }
-    match plain(&pattern) {
-        Some(plain) => Ok(plain.into_owned()),
-        None => Err("could be read in two ways, and such a path is always refused"),
-    }
+    let plain = plain(&pattern).ok_or("could be read in two ways, and such a path is always refused")?;
+    let sent = utf8_percent_encode(&plain, &ESCAPED).to_string();
+    Ok(BTreeSet::from([sent, plain.into_owned()]))
 }
+
+/// What no client sends unescaped in a path (RFC 3986 section 3.3), but for the braces of parameters.
+const ESCAPED: AsciiSet =
+    CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'[').add(b']').add(b'^').add(b'`').add(b'|');
 
 /// The path with its escapes decoded; `None` if servers differ in what it means: empty segments, dots as segments, path
 /// parameters, an escaped slash, an escape within an escape, or what is no path at all (RFC 3986 section 6.2.2).
@@ -230,7 +266,7 @@ mod tests {
         for (method, path, policy) in [
             (Method::GET, "/orders", "scope(\"read\")"),
             (Method::HEAD, "/orders", "scope(\"read\")"),
-            (Method::POST, "/orders/", "scope(\"write\")"),
+            (Method::POST, "/orders/", "(authenticated and scope(\"write\"))"),
             (Method::DELETE, "/orders", &nobody()),
             (Method::DELETE, "/orders/7", "scope(\"one\")"),
             (Method::GET, "/orders/mine", "scope(\"mine\")"),
@@ -240,7 +276,7 @@ mod tests {
             (Method::GET, "/orders/%C3%A9", "scope(\"one\")"),
             (Method::GET, "/orders/a%20b", "scope(\"one\")"),
             (Method::GET, "/admin", "scope(\"admin\")"),
-            (Method::GET, "/admin/", "scope(\"admin\")"),
+            (Method::GET, "/admin/", "(authenticated and scope(\"admin\"))"),
             (Method::GET, "/admin/a/b", "scope(\"admin\")"),
             (Method::GET, "/twice", "(scope(\"a\") and scope(\"b\"))"),
             (Method::GET, "/mixed", "(scope(\"get\") and scope(\"all\"))"),
@@ -255,12 +291,14 @@ mod tests {
     #[test]
     fn no_spelling_of_a_path_leads_around_its_policy() {
         for (path, policy) in [
-            ("/%61dmin/x", "scope(\"admin\")"),
-            ("/%61%64%6d%69%6E", "scope(\"admin\")"),
-            ("/caf%c3%a9/@", "scope(\"cafe\")"),
-            ("/caf%C3%A9/%40", "scope(\"cafe\")"),
+            ("/%61dmin/x", "(authenticated and scope(\"admin\"))"),
+            ("/%61%64%6d%69%6E", "(authenticated and scope(\"admin\"))"),
+            ("/caf%C3%A9/@", "scope(\"cafe\")"),
             ("/café/@", "scope(\"cafe\")"),
-            ("/v1/users%3Asearch", "scope(\"search\")"),
+            ("/caf%c3%a9/@", "(authenticated and scope(\"cafe\"))"),
+            ("/caf%C3%A9/%40", "(authenticated and scope(\"cafe\"))"),
+            ("/v1/users%3Asearch", "(authenticated and scope(\"search\"))"),
+            ("/orders/%6dine", "(scope(\"one\") and scope(\"mine\"))"),
         ] {
             assert_eq!(shop().policy_of(&Method::GET, path).to_string(), policy, "{path}");
         }
@@ -296,6 +334,30 @@ mod tests {
             "/%C3",
         ] {
             assert_eq!(shop().policy_of(&Method::GET, path).to_string(), nobody(), "{path}");
+        }
+    }
+
+    /// A server that looks at the path as it is sent must not find a route that is guarded by less than its own policy.
+    #[test]
+    fn every_reading_of_a_path_is_guarded() {
+        let anyone = |path| Route { path, methods: Vec::new(), policy: Require::anyone() };
+        let open = routes(&[
+            route("/files/{*rest}", &[], "files"),
+            anyone("/files/public/{*rest}"),
+            route("/{tenant}", &[], "tenant"),
+            anyone("/public/{*rest}"),
+            anyone("/health"),
+        ]);
+        for (path, policy) in [
+            ("/files/public/x", "anyone"),
+            ("/files/%70ublic/x", "(scope(\"files\") and anyone)"),
+            ("/public/x", "anyone"),
+            // `/{tenant}` takes it, too.
+            ("/public", "(scope(\"tenant\") and anyone)"),
+            ("/health", "anyone"),
+            ("/health/", "(authenticated and anyone)"),
+        ] {
+            assert_eq!(open.policy_of(&Method::GET, path).to_string(), policy, "{path}");
         }
     }
 

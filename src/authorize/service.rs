@@ -1,5 +1,6 @@
 //! Enforces a policy around a service.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::task::{Context, Poll};
 
@@ -112,8 +113,8 @@ impl<S, R> Authorize<S, R> {
             Err(refused) => return NowOrLater::ready(Err(refused.into())),
         };
         let policy = match &self.layer.policy {
-            Choice::Always(policy) => policy,
-            Choice::ByMethod(methods) => methods.policy_of(request.uri().path()),
+            Choice::Always(policy) => Cow::Borrowed(policy),
+            Choice::ByMethod(methods) => Cow::Borrowed(methods.policy_of(request.uri().path())),
             #[cfg(feature = "config")]
             Choice::ByRoute(routes) => routes.policy_of(request.method(), request.uri().path()),
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::Uri;
 
-use super::files::text_of;
+use super::files::{shown_path, text_of};
 use super::layer::set;
 use super::names::Names;
 use super::settings::{AuthoritySettings, Profile};
@@ -436,10 +436,8 @@ impl AuthorityConfig<'_> {
     fn file(&self, key: &str, path: Option<&Path>) -> Result<SecretText, ConfigError> {
         let path = path.unwrap_or(Path::new(""));
         let refused = |problem: String, remedy: &str| {
-            // Somebody may have given the secret itself.
-            let may_be_secret = matches!(key, "secret_file" | "previous_secret_file" | "jwks_file");
-            let is_place = !may_be_secret || path.parent().is_some_and(Path::is_dir);
-            let shown = if is_place { format!("{}: ", path.display()) } else { String::new() };
+            let secret = matches!(key, "secret_file" | "previous_secret_file" | "jwks_file");
+            let shown = shown_path(path, secret).map_or_else(String::new, |shown| format!("{shown}: "));
             self.refused(key, format!("{shown}{problem}"), remedy).of_kind(Unavailable)
         };
         let text = text_of(path).map_err(|error| refused(error, "name a file that can be read"))?;

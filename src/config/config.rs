@@ -7,7 +7,7 @@ use toml::Table;
 use super::authority::AuthorityConfig;
 use super::check::check;
 use super::environment::{CONFIG, tree};
-use super::files::text_of;
+use super::files::{shown_path, text_of};
 use super::names::Names;
 use super::settings::Settings;
 use super::{layer, reader, schema};
@@ -63,9 +63,9 @@ impl Config {
     /// If it cannot be read, or for the reasons of [`Config::from_toml`]. Each mistake names the file.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let text = text_of(path.as_ref());
-        let path = path.as_ref().display();
+        let path = shown_path(path.as_ref(), false).unwrap_or_else(|| "the file".to_owned());
         let text = text.map_err(|error| {
-            ConfigError::new(path.to_string(), error, "name a file that can be read").of_kind(Unavailable)
+            ConfigError::new(path.clone(), error, "name a file that can be read").of_kind(Unavailable)
         })?;
         Self::from_toml(&text).map_err(|error| {
             let mut all = Problems::default();
@@ -183,8 +183,8 @@ impl Config {
     /// The policies of `require` and `routes`, as a layer. Put it around a whole service, where it sees the whole path, and put
     /// the [`Config::layer`] around it.
     ///
-    /// If any route is listed, a path that servers could read in two ways, such as `//admin` or `/admin%2Fx`, is refused. Escaped
-    /// letters and a final slash make no difference.
+    /// If any route is listed, a path that servers could read in two ways, such as `//admin` or `/admin%2Fx`, is refused. For one
+    /// with an escaped letter or a final slash, the policies of both readings must be satisfied.
     ///
     /// # Errors
     /// None that reading the configuration has not told.
@@ -192,9 +192,12 @@ impl Config {
         layer::policies(&self.settings, &self.names)
     }
 
-    /// The paths of `routes`, as they are written.
-    pub fn routes(&self) -> impl Iterator<Item = &str> {
-        self.settings.routes.iter().map(|route| route.path.as_str())
+    /// Whether more than the token decides: the path and method of a request, for `routes`, or the method and origin, for a token
+    /// in a cookie. A service that is asked by a proxy must then be told what the proxy was asked.
+    #[must_use]
+    pub fn judges_requests(&self) -> bool {
+        let mut places = self.settings.layer.token_from.iter().flatten();
+        !self.settings.routes.is_empty() || places.any(|place| place.starts_with("cookie:"))
     }
 
     /// The headers that the inner service gets, each with its claim.

@@ -9,6 +9,16 @@ use zeroize::Zeroizing;
 /// Bytes of a file at most. A JWK set of 1,000 keys has 400,000.
 const MOST: u64 = 1024 * 1024;
 
+/// The path as a mistake shows it, unless it seems to be the contents. Where they are a secret on one line (`secret`), it is a path
+/// if its folder is there.
+pub(super) fn shown_path(path: &Path, secret: bool) -> Option<String> {
+    let shown = path.to_str()?;
+    let is_line = shown.len() < 256 && !shown.contains(['\n', '=']);
+    let folder = path.parent().filter(|folder| folder.parent().is_some());
+    let is_place = path.exists() || folder.is_some_and(Path::is_dir);
+    (is_line && (is_place || !secret)).then(|| shown.to_owned())
+}
+
 /// The text of a file, which may be secret.
 ///
 /// # Errors

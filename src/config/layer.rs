@@ -131,7 +131,8 @@ pub(super) fn policies(settings: &Settings, names: &Names) -> Result<RequireRout
         }
         let policy = match route.anyone {
             true => Require::anyone(),
-            false => all_of(always.iter().chain(&own).cloned().collect(), settings),
+            // Listed, and not for anyone: for those with a token.
+            false => all_of(always.iter().chain(&own).cloned().collect(), Require::authenticated()),
         };
         if route.path.is_empty() {
             let name = names.of(&format!("routes[{index}].path"));
@@ -141,7 +142,11 @@ pub(super) fn policies(settings: &Settings, names: &Names) -> Result<RequireRout
         let methods = route.methods.iter().map(|method| method.0.clone()).collect();
         routes.push((index, Route { path: &route.path, methods, policy }));
     }
-    let unlisted = if settings.deny_unlisted { Require::any([]) } else { all_of(always, settings) };
+    let unlisted = match (settings.deny_unlisted, settings.layer.optional) {
+        (true, _) => Require::any([]),
+        (false, true) => all_of(always, Require::anyone()),
+        (false, false) => all_of(always, Require::authenticated()),
+    };
     let (numbers, routes): (Vec<_>, Vec<_>) = routes.into_iter().unzip();
     let made = RequireRoutes::new(unlisted, &routes).map_err(|wrong| {
         let mut all = Problems::default();
@@ -167,11 +172,10 @@ fn demands(scopes: &[Scope], roles: &[Role]) -> Vec<Require> {
     scopes.chain(roles.iter().map(|role| Require::role(&role.0))).collect()
 }
 
-/// All of these; if there are none, what the layer lets through.
-fn all_of(mut policies: Vec<Require>, settings: &Settings) -> Require {
+/// All of these, or `otherwise` if there are none.
+fn all_of(mut policies: Vec<Require>, otherwise: Require) -> Require {
     match (policies.pop(), policies.is_empty()) {
-        (None, _) if settings.layer.optional => Require::anyone(),
-        (None, _) => Require::authenticated(),
+        (None, _) => otherwise,
         (Some(only), true) => only,
         (Some(last), false) => {
             policies.push(last);

@@ -43,6 +43,11 @@ impl Names {
     /// What is said of a call, said of the setting that makes it.
     fn in_words(&self, text: &str, path: &str) -> String {
         let authority = path.split_once('.').map_or("", |(table, _)| table);
+        // The key says which authority it is.
+        let text = text
+            .rsplit_once(" (authority ")
+            .filter(|(_, end)| end.ends_with(')'))
+            .map_or(text, |(text, _)| text);
         let mut text = text.to_owned();
         for (said, words, setting) in CALLS {
             if text.contains(said) {

@@ -106,7 +106,10 @@ fn remove(tree: &mut Table, steps: &[Step], removed: &mut Removed) -> Option<Val
             let is_table = matches!(list.get(*index), Some(Value::Table(_)));
             let all_tables = list.iter().any(Value::is_table) || is_table;
             match list.get_mut(*index) {
-                Some(element) if all_tables => Some(std::mem::replace(element, Value::Table(Table::new()))),
+                // One that does not read either is no table of this list.
+                Some(element) if all_tables && element.as_table().is_none_or(|table| !table.is_empty()) => {
+                    Some(std::mem::replace(element, Value::Table(Table::new())))
+                }
                 Some(_) => {
                     let list_path = removed.original(around);
                     let original = removed.original(steps);

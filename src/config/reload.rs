@@ -80,10 +80,11 @@ impl<C: ClaimsType, R> ReloadableLayer<C, R> {
     /// because of the exchange.
     ///
     /// Keys that are fetched as before (the same address, and the same table `fetch` and files) are kept. All others are fetched
-    /// before the exchange. The tokens in the cache are dropped. The files that the configuration names are read again.
+    /// before the exchange, those of authorities that `make` adds each time. The tokens in the cache are dropped. The files that the configuration names are read again.
     ///
     /// # Errors
-    /// Those of `make`, and if keys that are new cannot be fetched. The configuration before stays in force.
+    /// Those of `make`, and if keys that are new cannot be fetched. The configuration before stays in force. A second reload waits for
+    /// the first.
     pub async fn reload(&self, config: &Config) -> Result<(), ConfigError> {
         let _one = self.shared.reloading.lock().await;
         let made = self.made(config).await;

@@ -183,7 +183,7 @@ pub(super) struct LayerSettings {
     pub(super) trusted_origins: Vec<String>,
     /// The realm in challenges: `api` unless set.
     pub(super) realm: Option<String>,
-    /// Lets requests without a token through as anonymous, but for what `require` and `routes` ask of them.
+    /// Lets requests without a token through as anonymous, where `require` asks for nothing and no route is listed.
     pub(super) optional: bool,
     /// Claims that the inner service gets as headers, by the name of the header: `x-user = "sub"`.
     pub(super) claim_headers: BTreeMap<String, String>,

@@ -152,14 +152,15 @@ impl fmt::Debug for ConfigError {
 impl Error for ConfigError {}
 
 /// A URL as a mistake shows it: without what may be a password or a key in it.
-#[cfg(feature = "jwks")]
+#[cfg(any(feature = "cookie", feature = "jwks"))]
 pub(crate) fn shown_url(url: &str) -> String {
-    let (place, query) = url.split_once('?').map_or((url, ""), |(place, _)| (place, "?.."));
-    let (scheme, rest) = place.split_once("://").unwrap_or(("", place));
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let scheme = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
-    match rest.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}..@{host}{query}"),
-        None => format!("{place}{query}"),
+    // Before the query, because a password may have a question mark.
+    let (hidden, rest) = rest.rsplit_once('@').map_or(("", rest), |(_, host)| ("..@", host));
+    match rest.split_once(['?', '#']) {
+        Some((place, _)) => format!("{scheme}{hidden}{place}?.."),
+        None => format!("{scheme}{hidden}{rest}"),
     }
 }
 
@@ -231,7 +232,7 @@ impl Problems {
 mod tests {
     use super::*;
 
-    #[cfg(feature = "jwks")]
+    #[cfg(any(feature = "cookie", feature = "jwks"))]
     #[test]
     fn a_url_is_shown_without_secrets() {
         for (url, shown) in [
@@ -239,6 +240,8 @@ mod tests {
             ("https://bob:hunter2@id.example.com/keys?key=hunter2", "https://..@id.example.com/keys?.."),
             ("https://bob:hun/ter2@id.example.com", "https://..@id.example.com"),
             ("https://bob:hunter 2@id.example.com", "https://..@id.example.com"),
+            ("https://bob:hun?ter2@id.example.com", "https://..@id.example.com"),
+            ("https://id.example.com/keys#key=hunter2", "https://id.example.com/keys?.."),
             ("bob:hunter2@id.example.com", "..@id.example.com"),
             ("keys", "keys"),
             ("", ""),

@@ -8,7 +8,7 @@ mod reason;
 pub use auth_error::AuthError;
 pub(crate) use challenge_params::ChallengeParams;
 pub(crate) use config_error::Problems;
-#[cfg(feature = "jwks")]
+#[cfg(any(feature = "cookie", feature = "jwks"))]
 pub(crate) use config_error::shown_url;
 pub use config_error::{ConfigError, ConfigProblem, ConfigProblemKind};
 pub(crate) use reason::Challenge;

@@ -507,6 +507,9 @@ async fn resource_server_judges_what_the_proxy_was_asked() {
     command.env("JWT_CONFIG", &path);
     let (success, _, stderr) = output(&mut command);
     assert!(!success && stderr.contains("ORIGINAL_URI_HEADER is not set"), "{stderr}");
+    let cookies = [("JWT_JWKS", &*issuer.jwks()), ("JWT_TOKEN_FROM", "cookie:session")];
+    let (success, _, stderr) = output(&mut resource_server(&cookies));
+    assert!(!success && stderr.contains("ORIGINAL_URI_HEADER is not set"), "{stderr}");
     command.env("ORIGINAL_URI_HEADER", "x-original-uri");
     let (success, _, stderr) = output(&mut command);
     assert!(!success && stderr.contains("go together"), "{stderr}");
@@ -529,6 +532,7 @@ async fn resource_server_judges_what_the_proxy_was_asked() {
         ("/orders", "", &admin, 403),
         ("orders", "GET", &admin, 403),
         ("*", "GET", &admin, 403),
+        ("/orders#/../admin", "GET", &other, 403),
     ] {
         assert_eq!(ask(uri, method, token).await, expected, "{method} {uri}");
     }

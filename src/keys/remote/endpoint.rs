@@ -58,6 +58,12 @@ impl KeyLocation {
         }
     }
 
+    /// The same for people, without a query, which may be secret.
+    pub(super) fn shown(&self) -> &str {
+        let name = self.name();
+        name.split_once('?').map_or(name, |(place, _)| place)
+    }
+
     /// What is fetched first.
     pub(super) fn url(&self) -> &str {
         match self {

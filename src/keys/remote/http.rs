@@ -93,9 +93,9 @@ impl Fetch for HttpFetch {
         let headers = self.credentials.headers_for(&url);
         let request = self.client.get(url).header(http::header::ACCEPT, accept);
         NowOrLater::later(async move {
-            let mut answer = request.headers(headers.await?).send().await.map_err(FetchError::new)?;
+            let mut answer = request.headers(headers.await?).send().await.map_err(without_url)?;
             let mut body = BytesMut::new();
-            while let Some(chunk) = answer.chunk().await.map_err(FetchError::new)? {
+            while let Some(chunk) = answer.chunk().await.map_err(without_url)? {
                 if body.len() + chunk.len() > max_bytes {
                     return Err(FetchError::new(format!("the body has more than {max_bytes} bytes")));
                 }
@@ -107,6 +107,11 @@ impl Fetch for HttpFetch {
             Ok(response)
         })
     }
+}
+
+/// The URL is said beside it, without its query, which may be secret.
+fn without_url(error: reqwest::Error) -> FetchError {
+    FetchError::new(error.without_url())
 }
 
 #[cfg(test)]

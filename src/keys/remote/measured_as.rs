@@ -36,6 +36,11 @@ pub(super) struct Measured(Arc<str>);
 static MEASURED: Mutex<BTreeMap<Arc<str>, usize>> = Mutex::new(BTreeMap::new());
 
 impl Measured {
+    /// Whether a source of this name is measured.
+    pub(super) fn is_known(name: &Arc<str>) -> bool {
+        MEASURED.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name)
+    }
+
     pub(super) fn of(name: &Arc<str>) -> Self {
         let mut all = MEASURED.lock().unwrap_or_else(PoisonError::into_inner);
         *all.entry(Arc::clone(name)).or_default() += 1;

@@ -26,7 +26,7 @@ impl UrlRules {
             if !is_host || host.contains(['@', '*']) || host.ends_with(':') {
                 let remedy =
                     "name the host as in the URL, with its port if there is one, such as keycloak:8080";
-                let problem = format!("{host:?} is not a host");
+                let problem = format!("{:?} is not a host", shown_url(host));
                 problems.add(ConfigError::new("insecure_http_hosts", problem, remedy));
             }
         }

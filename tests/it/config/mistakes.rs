@@ -289,6 +289,16 @@ fn one_mistake_is_told_once_and_by_the_number_that_the_user_counts() {
             "[[authorities]]\naudience = 'b'\noidc = true\nany_issuer = true".to_owned(),
             &["authorities[0].oidc: there is no issuer to discover; set authorities[0].issuer"],
         ),
+        (
+            format!("{AUTHORITY_OF_A}{key}algorithms = [{{}}, {{ a = 1 }}, 'HS256']"),
+            &["authorities[0].algorithms[0]: a table", "authorities[0].algorithms[1]: a table"],
+        ),
+        (
+            format!(
+                "{AUTHORITY_OF_A}{key}[layer]\ntoken_from = [{{}}]\n[[routes]]\npath = '/a'\nmethods = [{{ a = 1 }}]"
+            ),
+            &["layer.token_from[0]: a table", "routes[0].methods[0]: a table"],
+        ),
         // Two of one kind are told together.
         (
             format!("{AUTHORITY_OF_A}secret = 'aHVudGVyMg=='\nprevious_secret = 'aHVudGVyMg=='"),
@@ -357,6 +367,18 @@ fn no_mistake_shows_a_secret() {
         format!("{AUTHORITY_OF_A}secret = {{ hunter2 = 'hunter2' }}"),
         format!("{AUTHORITY_OF_A}secret_file = 'hunter2'"),
         format!("{AUTHORITY_OF_A}secret_file = '/no/hunter2'"),
+        format!("{AUTHORITY_OF_A}secret_file = '/hunter2'"),
+        format!("{AUTHORITY_OF_A}pem_file = \"-----BEGIN\\nhunter2\"\nalgorithms = ['RS256']"),
+        format!(
+            "{AUTHORITY_OF_A}jwks_url = 'https://a.example'\nfetch.client_certificate_file = \"-----BEGIN\\nhunter2\""
+        ),
+        format!(
+            "{AUTHORITY_OF_A}jwks_url = 'https://a.example'\nfetch.insecure_http_hosts = ['bob:hunter2@a']"
+        ),
+        format!("[[authorities]]\nissuer = '{url}'\naudience = ''\nleeway = 999\nsecret = '{SECRET}'"),
+        format!(
+            "{AUTHORITY_OF_A}secret = '{SECRET}'\n[layer]\ntoken_from = ['cookie:a']\ntrusted_origins = ['https://bob:hunter2@a']"
+        ),
         format!("{AUTHORITY_OF_A}jwks = 'hunter2'"),
         format!("{AUTHORITY_OF_A}jwks_url = '{url}'"),
         format!("{AUTHORITY_OF_A}jwks_url = '{url}'\nfetch.bearer_token_file = 'tests/none'"),
@@ -375,6 +397,8 @@ fn no_mistake_shows_a_secret() {
             told(&file).join("\n").replace("/hunter2", if file.contains("/no/") { "/hunter2" } else { "" });
         assert!(!told.contains("hunter2") && !told.contains("123456789"), "{file}\n{told}");
     }
+    let contents = Config::from_variables([("JWT_CONFIG", "[[authorities]]\nsecret = 'hunter2'")]);
+    assert!(!contents.unwrap_err().to_string().contains("hunter2"));
     let url = "https://id.example.com/keys?key=hunter2";
     let good = Config::from_toml(&format!("{AUTHORITY_OF_A}jwks_url = '{url}'")).unwrap();
     assert!(!format!("{good:?}").contains("hunter2"), "{good:?}");

