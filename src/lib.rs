@@ -231,6 +231,7 @@
 //! | `oidc` | `Authority::oidc`: the same, found by the discovery document of an issuer | |
 //! | `config` | [`Config`]: configuration by a TOML file and by environment variables, policies by route, reload ([`ReloadableLayer`]); turns `cookie` and `oidc` on | |
 //! | `cookie` | [`TokenSource::cookie`], [`TokenCookie`] | |
+//! | `metrics` | `JwtAuthLayer::metrics`, `describe_metrics`: counts and times decisions, fetches of keys and refresh tokens through the `metrics` facade | |
 //! | `tonic` | converts an [`AuthError`] into a `tonic::Status`; a service inside the layer still implements `NamedService`, by which tonic routes to it | |
 //! | `sqlite` | `SqliteRefreshStore`: refresh tokens in SQLite, which is compiled in | |
 //! | `test-util` | [`TestIssuer`] and [`TestClock`]; together with `jwks` also `TestProvider`; not for production | |

@@ -120,18 +120,22 @@ impl<S, R> Authorize<S, R> {
         };
         let signed = principal.is_some();
         let (report_only, measured) = (found.report_only(), found.is_measured());
+        let reported = report_only.then(|| (policy.clone(), request.method().clone(), request.uri().clone()));
         let verdict = move |decided: Result<(), AuthError>| {
             if measured {
                 policy_decided(&decided, report_only);
             }
-            match decided {
-                Ok(()) => Ok(Pass::default()),
-                Err(_refused) if report_only => {
-                    trace::warn!(reason = %_refused.reason(), "report only: a policy would have refused this request");
+            match (decided, reported) {
+                (Ok(()), _) => Ok(Pass::default()),
+                (Err(_refused), Some((_policy, _method, _uri))) => {
+                    trace::warn!(
+                        policy = %_policy, reason = %_refused.reason(), method = %_method, path = _uri.path(),
+                        "report only: a policy would have refused this request"
+                    );
                     Ok(Pass::default())
                 }
-                Err(refused) if signed => Err(refused.after_signature().into()),
-                Err(refused) => Err(refused.into()),
+                (Err(refused), None) if signed => Err(refused.after_signature().into()),
+                (Err(refused), None) => Err(refused.into()),
             }
         };
         match policy.decide_for(principal).into_now() {

@@ -18,7 +18,8 @@ use crate::layer::{Auto, JwtAuth, JwtAuthLayer, Reject};
 use crate::runtime::trace;
 use crate::verify::{ClaimsType, VerifierBuilder};
 
-/// The layer and the policies of a [`Config`], which [`ReloadableLayer::reload`] exchanges while the service runs.
+/// The layer and the policies of a [`Config`], which [`ReloadableLayer::reload`] exchanges while the service runs (feature
+/// `config`).
 ///
 /// A function of yours makes the layer, at the start and at each reload: it is where a clock, checks, metrics or answers of your
 /// own are added. Clones share what is exchanged, so keep one to reload by.

@@ -20,7 +20,7 @@ pub(super) const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.
 
 /// Reads a public key for `algorithm` from PEM text with one block.
 pub(crate) fn read_pem(pem: &[u8], algorithm: Algorithm) -> Result<KeyMaterial, KeyError> {
-    let (label, der) = pem::decode_vec(pem.trim_ascii()).map_err(|error| {
+    let (label, der) = pem_block(pem.trim_ascii()).map_err(|error| {
         match pem.windows(11).any(|window| window == b"-----BEGIN ") {
             true => KeyError::new(format!("it is not one block of PEM: {error}")),
             false => KeyError::new("it is not one block of PEM: there is no `-----BEGIN`; give the contents of the file, not its path"),
@@ -36,6 +36,20 @@ pub(crate) fn read_pem(pem: &[u8], algorithm: Algorithm) -> Result<KeyMaterial, 
         _ => Err(KeyError::new("its label is not PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE")),
     };
     checked(key?, algorithm)
+}
+
+/// The label and the contents of one block. Its lines may be longer than 64 characters, or be one line, as a variable of the
+/// environment often has it. RFC 7468 lets parsers take that (section 2).
+pub(super) fn pem_block(pem: &[u8]) -> pem::Result<(&str, Vec<u8>)> {
+    pem::decode_vec(pem).or_else(|error| {
+        let mut lines = pem.split(|byte| *byte == b'\n').skip_while(|line| !line.starts_with(b"-----BEGIN "));
+        let width = lines.nth(1).map_or(0, |line| line.trim_ascii_end().len());
+        let mut der = Vec::new();
+        // The first error says more than this one.
+        let mut decoder = pem::Decoder::new_wrapped(pem, width).map_err(|_| error)?;
+        decoder.decode_to_end(&mut der).map_err(|_| error)?;
+        Ok((decoder.type_label(), der))
+    })
 }
 
 /// Reads a public key for `algorithm` from DER, whichever of the three forms it has.

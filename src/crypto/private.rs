@@ -6,10 +6,10 @@ use pkcs8::PrivateKeyInfo;
 use sec1::EcPrivateKey;
 use serde::{Deserialize, Serialize};
 use x509_cert::der::asn1::{ObjectIdentifier, UintRef};
-use x509_cert::der::{Decode, Encode, pem};
+use x509_cert::der::{Decode, Encode};
 use zeroize::Zeroizing;
 
-use super::encoded::{EC_PUBLIC_KEY, ED25519, P256, P384, P521, RSA_ENCRYPTION};
+use super::encoded::{EC_PUBLIC_KEY, ED25519, P256, P384, P521, RSA_ENCRYPTION, pem_block};
 use super::material::coordinate_bytes;
 use super::{KeyError, KeyMaterial};
 use crate::jose::{Algorithm, Family, decode_vec, encode, has_private_name};
@@ -51,7 +51,7 @@ impl PrivateMaterial {
         if text.starts_with(b"-----BEGIN OPENSSH") {
             return Err(KeyError::new("it is an OpenSSH key; make one with openssl genpkey instead"));
         }
-        let (label, der) = pem::decode_vec(text.trim_ascii())
+        let (label, der) = pem_block(text.trim_ascii())
             .map_err(|error| KeyError::new(format!("it is not one block of PEM: {error}")))?;
         let der = Zeroizing::new(der);
         match label {

@@ -33,7 +33,7 @@ const LENIENT: GeneralPurposeConfig =
 pub struct Secret(KeyMaterial);
 
 impl Secret {
-    /// The secret that is these bytes.
+    /// The secret that is these bytes, all of them. Cut the line end off what you read from a file, or it is another secret.
     ///
     /// # Errors
     /// If they are the text of a PEM or JSON key, which anybody can read, fewer than 32, or plainly not random: one byte or a
@@ -46,7 +46,7 @@ impl Secret {
         KeyMaterial::hmac(bytes).map(Self).map_err(|error| refused(error.0))
     }
 
-    /// The secret that is written as base64, in the standard or the URL-safe alphabet, padded or not.
+    /// The secret that is written as base64, in the standard or the URL-safe alphabet, padded or not. White space around it is cut.
     ///
     /// # Errors
     /// If it is not base64, is rather hexadecimal (only hex digits, of a usual length), or for the reasons of
@@ -70,10 +70,11 @@ impl Secret {
 
     /// The secret that is written as hexadecimal digits, of either case: what `openssl rand -hex 32` writes.
     ///
-    /// Some libraries take the digits themselves for the secret. For those call [`Secret::from_bytes`] with the text.
+    /// White space around it is cut. Some libraries take the digits themselves for the secret: for those call
+    /// [`Secret::from_bytes`] with the text, or every token is refused.
     ///
     /// # Errors
-    /// If something else than digits is in it, one digit is without its second, or for the reasons of [`Secret::from_bytes`].
+    /// If something else than digits is between them, one digit is without its second, or for the reasons of [`Secret::from_bytes`].
     pub fn from_hex(text: impl AsRef<str>) -> Result<Self, ConfigError> {
         let bytes = hex::decode(text.as_ref().trim());
         Self::from_bytes(

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{Method, Uri};
+
 use crate::error::{AuthError, Reason};
 use crate::jose::Algorithm;
 use crate::runtime::{metric, trace};
@@ -147,13 +149,15 @@ impl Decision {
 
     /// A refusal has an event of its own, which knows the request.
     #[allow(clippy::match_same_arms)] // without tracing all of them do nothing
-    pub(super) fn tell(&self) {
+    pub(super) fn tell(&self, _request: Option<&(Method, Uri)>) {
         match self.outcome {
             Outcome::Refused | Outcome::Abandoned => {}
             Outcome::Reported => trace::warn!(
                 reason = self.reason().map(Reason::as_str),
                 claim = self.claim(),
                 authority = self.authority(),
+                method = _request.map(|(method, _)| method.as_str()),
+                path = _request.map(|(_, uri)| uri.path()),
                 "report only: this request would have been refused"
             ),
             Outcome::Accepted | Outcome::Anonymous => trace::debug!(

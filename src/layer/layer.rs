@@ -237,9 +237,9 @@ impl<C, R> JwtAuthLayer<C, R> {
         self
     }
 
-    /// Measures every decision through the [`metrics`](https://docs.rs/metrics) facade: how many there are, by outcome, reason,
-    /// authority, algorithm and use of the cache, and how long they take; and what each [`Require`](crate::Require) inside
-    /// the layer decides. The names are in `docs/reference/metrics.md`.
+    /// Measures every decision through the [`metrics`](https://docs.rs/metrics) facade (feature `metrics`): how many there are, by
+    /// outcome, reason, authority, algorithm and use of the cache, and how long they take; and what each
+    /// [`Require`](crate::Require) inside the layer decides. The names are in `docs/reference/metrics.md`.
     ///
     /// The labels are codes and what you configured, so no client can make up new ones. Keys and refresh tokens are measured
     /// whenever the feature is on; they are off the path of a request.
@@ -251,7 +251,8 @@ impl<C, R> JwtAuthLayer<C, R> {
 
     /// Refuses nothing by itself: a request that would be refused passes as anonymous, and is reported by a warning in the log, by
     /// [`JwtAuthLayer::on_decision`] and in the metrics. A [`Require`](crate::Require) inside the layer lets everybody pass as well,
-    /// and reports by a warning and in the metrics.
+    /// and reports by a warning and in the metrics. The warnings have method and path, and nothing of the client: see "Say who would be
+    /// locked out" in `docs/how-to/start.md`.
     ///
     /// **It protects nothing.** It is for the days in which a service that was open gets its layer, to see who would be locked
     /// out. A good token is put into the request as ever; of a refused one nothing is. What asks for a token still refuses the

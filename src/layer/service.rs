@@ -170,8 +170,8 @@ where
         // What an outer layer or somebody else left must not be taken for our verdict.
         Authentication::clear(request.extensions_mut());
         let settings = &self.layer.settings;
-        let watch = Watch::start(settings);
         let head = RequestHead::of(&request);
+        let watch = Watch::start(settings, &head);
         let found = match settings.request_checks.run(&head) {
             Ok(()) => source::find(&settings.sources, &head),
             Err(refused) => Err(refused.into()),

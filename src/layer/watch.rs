@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use http::{Method, Uri};
+
 use super::answer::Refused;
 use super::decision::{Decision, Outcome};
 use super::future::Pass;
 use super::layer::Settings;
+use super::source::RequestHead;
 use crate::error::AuthError;
 use crate::runtime::{Stopwatch, trace};
 use crate::verify::{Trail, TrailNotes};
@@ -14,6 +17,8 @@ use crate::verify::{Trail, TrailNotes};
 pub(super) struct Watch {
     pub(super) source: Option<&'static str>,
     pub(super) trail: Trail,
+    /// For the warning of a layer that only reports.
+    request: Option<(Method, Uri)>,
     started: Stopwatch,
     settings: Arc<Settings>,
     ended: bool,
@@ -21,13 +26,14 @@ pub(super) struct Watch {
 
 impl Watch {
     /// `None` if nobody would see the record, so that nothing is noted. Boxed, so that `None` costs nothing to hand on.
-    pub(super) fn start(settings: &Arc<Settings>) -> Option<Box<Self>> {
+    pub(super) fn start(settings: &Arc<Settings>, head: &RequestHead<'_>) -> Option<Box<Self>> {
         let Settings { watchers, measured, report_only, .. } = &**settings;
         let seen = *measured || *report_only || !watchers.0.is_empty() || trace::debug_is_on();
         seen.then(|| {
             Box::new(Self {
                 source: None,
                 trail: Trail::default(),
+                request: report_only.then(|| (head.method().clone(), head.uri().clone())),
                 started: Stopwatch::start(),
                 settings: Arc::clone(settings),
                 ended: false,
@@ -58,7 +64,7 @@ impl Watch {
         if self.settings.measured {
             decision.measure();
         }
-        decision.tell();
+        decision.tell(self.request.as_ref());
         self.settings.watchers.0.iter().for_each(|watcher| watcher(&decision));
     }
 }

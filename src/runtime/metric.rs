@@ -12,7 +12,7 @@ macro_rules! names {
         pub(crate) const $constant: &str = $name;)*
 
         /// Gives names, units and meanings to the recorder of the [`metrics`](https://docs.rs/metrics) facade. Call it once,
-        /// after the recorder was installed; an exporter then writes them beside the values.
+        /// after the recorder was installed; an exporter then writes them beside the values. Feature `metrics`.
         #[cfg(feature = "metrics")]
         pub fn describe_metrics() {
             $(names!(@describe $kind $name $unit $meaning);)*

@@ -105,7 +105,8 @@ impl<C: ClaimsType> VerifierBuilder<C> {
         self
     }
 
-    /// How long asynchronous checks may take together: 500 milliseconds by default, at most 5 seconds.
+    /// How long asynchronous checks may take together: 500 milliseconds by default, at most 5 seconds. A check that takes longer
+    /// refuses the request with [`Reason::RevocationUnavailable`](crate::Reason::RevocationUnavailable), which is 503.
     pub fn check_deadline(mut self, deadline: Duration) -> Self {
         self.check_deadline = deadline;
         self

@@ -358,6 +358,26 @@ async fn a_policy_inside_only_reports_as_well() {
     }
 }
 
+/// Who reads the warnings looks for the client by the route and the policy.
+#[tokio::test]
+async fn what_only_reports_names_the_request_and_the_policy() {
+    let issuer = issuer();
+    let layer =
+        JwtAuthLayer::new(Verifier::<Claims>::new(issuer.authority()).unwrap()).insecure_report_only();
+    let app = Router::new().route("/", get(|| async {})).layer(Require::scope("admin")).layer(layer);
+    let log = async |request| {
+        logged(LevelFilter::WARN, async { drop(app.clone().oneshot(request).await.unwrap()) }).await
+    };
+    let refused = log(bare()).await;
+    assert!(refused.contains("this request would have been refused reason=\"missing\""), "{refused}");
+    let without_scope = log(with(&issuer.sign(json!({ "sub": "bob" })))).await;
+    assert!(without_scope.contains("reason=insufficient_scope"), "{without_scope}");
+    assert!(without_scope.contains(&format!("policy={}", Require::scope("admin"))), "{without_scope}");
+    for log in [refused, without_scope] {
+        assert!(log.lines().all(|line| line.contains("method") && line.contains("path=\"/\"")), "{log}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_decision_that_waits_for_keys_is_told_once_with_its_time() {
     let (provider, told) = (TestProvider::in_memory(ISSUER), Told::default());

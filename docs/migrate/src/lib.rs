@@ -2,6 +2,7 @@
 
 pub mod axum_jwt_auth_after;
 pub mod axum_jwt_auth_before;
+pub mod extension_bridge;
 pub mod jsonwebtoken_after;
 pub mod jwt_authorizer_after;
 pub mod jwt_authorizer_before;
@@ -10,6 +11,7 @@ pub mod oauth_resource_server_before;
 pub mod side_by_side;
 pub mod tower_oauth2_resource_server_after;
 pub mod tower_oauth2_resource_server_before;
+pub mod where_present;
 
 /// The same text against three versions.
 pub mod jsonwebtoken_before {

@@ -5,13 +5,15 @@ mod kit;
 use axum::body::Body;
 use kit::{Both, Grants, Signer, check_page, check_table, optional, plain_http, status, tokens};
 use migrations::{
-    axum_jwt_auth_after, axum_jwt_auth_before, jsonwebtoken_before, oauth_resource_server_after,
-    oauth_resource_server_before, tower_oauth2_resource_server_after, tower_oauth2_resource_server_before,
+    axum_jwt_auth_after, axum_jwt_auth_before, extension_bridge::claims_as_extension, jsonwebtoken_before,
+    oauth_resource_server_after, oauth_resource_server_before, tower_oauth2_resource_server_after,
+    tower_oauth2_resource_server_before, where_present::compared_where_present,
 };
 use serde_json::json;
+use tower::ServiceExt;
 use tower_jwt_auth::{
-    Authority, Claims, Issuer, ProviderFault, Reason, RemoteKeys, Secret, SigningKey, TestIssuer,
-    TestProvider, Verifier,
+    Authority, Claims, Issuer, JwtAuthLayer, ProviderFault, Reason, RemoteKeys, Secret, SigningKey,
+    TestIssuer, TestProvider, Verifier,
 };
 
 #[tokio::test]
@@ -191,5 +193,48 @@ fn the_index_lists_the_pages() {
 
 #[test]
 fn the_index_shows_how_both_run_side_by_side() {
-    assert_eq!(kit::rust_blocks(&kit::read("README.md")), [kit::read("src/side_by_side.rs")]);
+    let programs = ["side_by_side", "extension_bridge", "where_present"];
+    let programs = programs.map(|program| kit::read(&format!("src/{program}.rs")));
+    assert_eq!(kit::rust_blocks(&kit::read("README.md")), programs);
+}
+
+#[tokio::test]
+async fn handlers_that_take_an_extension_stay_as_they_are() {
+    #[derive(Clone, serde::Deserialize)]
+    struct User {
+        sub: String,
+    }
+    let issuer = TestIssuer::new("https://id.example.com").audience("api");
+    let verifier = Verifier::<User>::new(issuer.authority()).unwrap();
+    let me = async |axum::Extension(user): axum::Extension<User>| user.sub;
+    let app = axum::Router::new()
+        .route("/me", axum::routing::get(me))
+        .layer(axum::middleware::from_fn(claims_as_extension::<User>))
+        .layer(JwtAuthLayer::new(verifier));
+    let ask = async |request| app.clone().oneshot(request).await.unwrap();
+    let good = issuer.request(json!({ "sub": "bob" })).uri("/me").body(Body::empty()).unwrap();
+    let answer = ask(good).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(axum::body::to_bytes(answer.into_body(), 100).await.unwrap(), "bob");
+    assert_eq!(ask(http::Request::get("/me").body(Body::empty()).unwrap()).await.status(), 401);
+}
+
+#[test]
+fn claims_are_compared_only_where_they_are() {
+    let url = "https://id.example.com";
+    let issuer = TestIssuer::new(url).audience("api");
+    let authority = Authority::keys(tower_jwt_auth::KeySet::from_jwks(issuer.jwks()).unwrap());
+    let verifier = Verifier::<Claims>::new(compared_where_present(authority, url, "api")).unwrap();
+    for (claims, refused) in [
+        (json!({}), None),
+        (json!({ "aud": null }), None),
+        (json!({ "iss": null }), None),
+        (json!({ "aud": ["x", "api"] }), None),
+        (json!({ "aud": "x" }), Some(Reason::WrongAudience)),
+        (json!({ "aud": [] }), Some(Reason::WrongAudience)),
+        (json!({ "iss": "https://other.example.com" }), Some(Reason::UnknownIssuer)),
+    ] {
+        let verified = verifier.verify(&issuer.sign(claims.clone())).now().unwrap();
+        assert_eq!(verified.err().map(|error| error.reason()), refused, "{claims}");
+    }
 }

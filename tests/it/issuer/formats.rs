@@ -108,6 +108,17 @@ fn ed25519_keys_of_both_versions() {
     assert!(error.contains("public half is that of another key"), "{error}");
 }
 
+/// As a variable of the environment has it.
+#[test]
+fn pem_is_read_with_its_base64_on_one_line() {
+    let pem = text("p256.pkcs8.pem");
+    let lines: Vec<&str> = pem.lines().collect();
+    let base64 = lines[1..lines.len() - 1].concat();
+    let one = format!("{}\n{base64}\n{}", lines[0], lines[lines.len() - 1]);
+    let keys = [pem.clone(), one].map(|pem| SigningKey::from_pem(Algorithm::ES256, pem).unwrap());
+    assert_eq!(keys[0].kid(), keys[1].kid());
+}
+
 #[test]
 fn what_is_no_private_key_is_refused_with_what_to_do() {
     use Algorithm::{ES256, Ed25519, RS256};

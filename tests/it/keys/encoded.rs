@@ -111,6 +111,27 @@ fn pem_is_read_with_the_line_ends_of_windows_and_space_around_it() {
     );
 }
 
+/// As in a variable of the environment, or as some tools wrap it.
+#[test]
+fn pem_is_read_with_lines_of_any_one_length() {
+    let pem = text("p256.spki.pem");
+    let lines: Vec<&str> = pem.lines().collect();
+    let base64 = lines[1..lines.len() - 1].concat();
+    let wrapped = |width: usize| {
+        let body = base64.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap());
+        let body: Vec<&str> = body.collect();
+        format!("{}\n{}\n{}\n", lines[0], body.join("\n"), lines[lines.len() - 1])
+    };
+    for pem in [wrapped(1000), wrapped(76), wrapped(40), wrapped(76).replace('\n', "\r\n")] {
+        let keys = KeySet::from_pem(Algorithm::ES256, &pem).unwrap();
+        assert!(verify(&trusting(keys), &token(Algorithm::ES256)).is_ok(), "{pem}");
+    }
+    for damaged in [wrapped(1000).replace("MFkw", "M!kw"), wrapped(76).replacen('\n', "", 1)] {
+        let error = KeySet::from_pem(Algorithm::ES256, damaged).unwrap_err();
+        assert_says(&error, "keys", &["not one block of PEM"]);
+    }
+}
+
 #[test]
 fn odd_keys_are_refused_with_what_is_odd_about_them() {
     use Algorithm::*;
