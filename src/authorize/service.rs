@@ -120,7 +120,8 @@ impl<S, R> Authorize<S, R> {
         };
         let signed = principal.is_some();
         let (report_only, measured) = (found.report_only(), found.is_measured());
-        let reported = report_only.then(|| (policy.clone(), request.method().clone(), request.uri().clone()));
+        let reported =
+            report_only.then(|| (Require::clone(&policy), request.method().clone(), request.uri().clone()));
         let verdict = move |decided: Result<(), AuthError>| {
             if measured {
                 policy_decided(&decided, report_only);
