@@ -159,6 +159,19 @@ async fn a_configuration_whose_new_keys_cannot_be_fetched_is_not_taken() {
     assert_eq!(status(&app, "/", &token).await, 200);
 }
 
+/// Keys that lacked before are no reason to refuse a configuration that changes something else.
+#[tokio::test]
+async fn kept_keys_may_lack() {
+    let provider = TestProvider::on_loopback().await;
+    provider.fails_with(ProviderFault::Status(500));
+    let auth = layer(&fetched(&provider, ""));
+    let app = app(&auth);
+    let token = provider.sign(json!({ "aud": "api", "exp": 4_000_000_000_u64 }));
+    assert_eq!(status(&app, "/", &token).await, 503);
+    auth.reload(&fetched(&provider, "leeway = 7")).await.unwrap();
+    assert_eq!(status(&app, "/", &token).await, 503);
+}
+
 /// Two authorities of the code fetch from one address by different ways, and neither gets the keys of the other.
 #[tokio::test]
 async fn keys_of_authorities_in_code_are_not_mixed_up() {
