@@ -113,7 +113,7 @@ impl AuthorityConfig<'_> {
     /// Notes all that is wrong. Rules are checked even where keys lack.
     pub(super) fn check(&self, problems: &mut Problems) {
         let table = format!("authorities[{}]", self.index);
-        if problems.tells(&table) && self.is_stand_in() {
+        if problems.tells(&table) && self.has_no_settings() {
             // It was no table.
             return;
         }
@@ -153,7 +153,7 @@ impl AuthorityConfig<'_> {
         problems.add_all_unless_told(told);
     }
 
-    fn is_stand_in(&self) -> bool {
+    fn has_no_settings(&self) -> bool {
         let s = self.settings;
         s.issuer.is_none() && s.audience.is_none() && self.origin().is_err()
     }

@@ -672,7 +672,7 @@ fn resource_server_says_what_is_missing_and_how_to_mend_it() {
         (&[jwks, ("JWT_LEEWEY", "3")], &["JWT_LEEWEY", "did you mean JWT_LEEWAY?"]),
         (&[jwks, ("JWT_LEEWAY", "301")], &["JWT_LEEWAY", "at most 300"]),
         (&[jwks, ("PORT", "many")], &["PORT", "many"]),
-        (&[("JWT_JWKS", "/tmp/nowhere-keys.json")], &["JWT_JWKS", "/tmp/nowhere-keys.json"]),
+        (&[("JWT_JWKS", "tests/no-such-keys.json")], &["JWT_JWKS", "tests/no-such-keys.json"]),
         (&[("JWT_JWKS", "{}")], &["JWT_JWKS", "keys"]),
         (&[("JWT_JWKS", &mixed)], &["secret"]),
     ];

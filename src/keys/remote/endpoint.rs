@@ -36,6 +36,11 @@ pub(crate) enum KeyLocation {
     },
 }
 
+/// A URL as people may see it: a query may be secret.
+pub(super) fn without_query(url: &str) -> &str {
+    url.split_once('?').map_or(url, |(place, _)| place)
+}
+
 impl KeyLocation {
     /// The discovery document of this issuer, where the standard says that it is.
     pub(super) fn of_issuer(issuer: &str) -> Self {
@@ -60,8 +65,7 @@ impl KeyLocation {
 
     /// The same for people, without a query, which may be secret.
     pub(super) fn shown(&self) -> &str {
-        let name = self.name();
-        name.split_once('?').map_or(name, |(place, _)| place)
+        without_query(self.name())
     }
 
     /// What is fetched first.

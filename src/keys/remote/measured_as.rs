@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::endpoint::without_query;
+
 /// How measurements and spans call a source.
 #[derive(Clone, Debug)]
 pub(super) struct MeasuredAs {
@@ -14,8 +16,7 @@ pub(super) struct MeasuredAs {
 
 impl MeasuredAs {
     pub(super) fn alone(url: &str) -> Self {
-        let name = url.split_once('?').map_or(url, |(place, _)| place);
-        Self { name: name.into(), shared: false }
+        Self { name: without_query(url).into(), shared: false }
     }
 
     /// All tenants together: they come and go.

@@ -11,6 +11,7 @@ use crate::keys::remote::document::{
     Failure, MAX_KEYS, body_of, jwks_uri_of, key_of, keys_of, max_age_of, short,
 };
 use crate::keys::remote::endpoint::KeyLocation;
+use crate::keys::remote::endpoint::without_query;
 use crate::keys::remote::fetch::Fetch;
 use crate::keys::remote::measured_as::{Measured, MeasuredAs};
 use crate::keys::remote::persisted::PersistedKeys;
@@ -193,8 +194,7 @@ impl Inner {
     }
 
     async fn get(&self, url: &str) -> Result<(http::HeaderMap, bytes::Bytes), Failure> {
-        // A query may be secret.
-        let place = url.split_once('?').map_or(url, |(place, _)| place);
+        let place = without_query(url);
         let answer = self.settings.fetch.fetch(url, MAX_BODY_BYTES).await;
         let answer = answer.map_err(|error| Failure::new(format!("{place}: {error}")))?;
         // A fetcher of the user's own may not have counted.
