@@ -263,10 +263,10 @@ mod layer;
 pub mod provider;
 #[cfg(feature = "issuer")]
 mod refresh;
+mod revocation;
 mod runtime;
 #[cfg(any(feature = "issuer", feature = "jwks"))]
 mod served;
-#[cfg(any(feature = "issuer", feature = "jwks"))]
 mod store;
 #[cfg(feature = "test-util")]
 mod test_util;
@@ -300,6 +300,7 @@ pub use layer::{
 pub use layer::{Csrf, TokenCookie};
 #[cfg(feature = "issuer")]
 pub use refresh::{Grant, RefreshError, RefreshToken, RefreshTokens, RefreshTokensBuilder, Rotated};
+pub use revocation::{Revocation, RevocationHealth, Revocations, RevocationsBuilder, WhenStale};
 #[cfg(feature = "metrics")]
 pub use runtime::describe_metrics;
 pub use runtime::{Clock, NowOrLater, SystemClock, UnixTime};
@@ -312,7 +313,11 @@ pub use served::{DocumentService, MetadataBuilder};
 #[cfg(feature = "sqlite")]
 pub use store::SqliteRefreshStore;
 #[cfg(any(feature = "issuer", feature = "jwks"))]
-pub use store::{FileKeyStore, KeyDocument, KeyStore, MemoryKeyStore, StoreError};
+pub use store::{FileKeyStore, KeyDocument, KeyStore, MemoryKeyStore};
+pub use store::{
+    LogPosition, MemoryReplayStore, MemoryRevocationStore, ReplayStore, RevocationPage, RevocationRecord,
+    RevocationStore, StoreError,
+};
 #[cfg(feature = "issuer")]
 pub use store::{MemoryRefreshStore, RefreshRecord, RefreshStore, Session};
 #[cfg(all(feature = "test-util", feature = "jwks"))]

@@ -49,6 +49,7 @@ slots! {
     Scope = "scope",
     Scp = "scp",
     ClientId = "client_id",
+    Sid = "sid",
 }
 
 /// The value of one claim, as far as the policy cares.

@@ -40,6 +40,9 @@ names! {
     KEYS_FAILURES "jwt_auth.keys.failures" gauge Count "Attempts that failed since the last good one"
     KEYS_SUPPRESSED "jwt_auth.keys.suppressed" counter Count "Unknown key ids for which nothing was fetched, to spare the provider"
     KEYS_WAITING "jwt_auth.keys.waiting" gauge Count "Requests and warm-ups that wait for keys"
+    REVOCATIONS "jwt_auth.revocations.count" gauge Count "Revocations in memory"
+    REVOCATIONS_READ_AT "jwt_auth.revocations.read_at" gauge Seconds "When the store said last that this process has all revocations, in seconds since 1970"
+    REVOCATIONS_FAILURES "jwt_auth.revocations.failures" counter Count "Reads of the store of revocations that failed"
     REFRESH_ROTATIONS "jwt_auth.refresh.rotations" counter Count "Refresh tokens that were exchanged"
     REFRESH_REUSED "jwt_auth.refresh.reused" counter Count "Refresh tokens that were used again, so that their session ended"
 }

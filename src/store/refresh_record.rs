@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+use super::millis;
 use crate::runtime::UnixTime;
 
 /// A session: what began with a login and lasts as long as its refresh tokens are rotated.
@@ -144,35 +145,5 @@ impl fmt::Debug for RefreshRecord {
             .field("expires_at", &self.expires_at)
             .field("revision", &self.revision)
             .finish_non_exhaustive()
-    }
-}
-
-/// Times as whole milliseconds, which every engine can keep and compare.
-pub(crate) mod millis {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use crate::runtime::UnixTime;
-
-    pub(crate) fn of(time: UnixTime) -> u64 {
-        u64::try_from(time.since_epoch().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Cuts off what is finer, so that a time is the same before and after it was stored.
-    pub(crate) fn whole(time: UnixTime) -> UnixTime {
-        from(of(time))
-    }
-
-    fn from(millis: u64) -> UnixTime {
-        UnixTime::from_secs(0).saturating_add(Duration::from_millis(millis))
-    }
-
-    pub(super) fn serialize<S: Serializer>(time: &UnixTime, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(of(*time))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UnixTime, D::Error> {
-        u64::deserialize(deserializer).map(from)
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::authorities::Authorities;
 use super::authority::Authority;
 use super::claims_type::ClaimsType;
+use super::life::Life;
 use super::ready_authority::BuildContext;
 use super::tenants::{KnownTenants, Tenants};
 use super::token_cache::TokenCache;
@@ -16,6 +17,7 @@ use super::verifier::{Core, Verifier};
 use crate::crypto::Backend;
 use crate::error::{ConfigError, ConfigProblemKind, Problems};
 use crate::jose::{Claims, Limits};
+use crate::revocation::Revocations;
 use crate::runtime::{Clock, SystemClock};
 
 /// Settings of a [`Verifier`] beyond its authorities: the clock, limits, backend.
@@ -34,7 +36,9 @@ use crate::runtime::{Clock, SystemClock};
 pub struct VerifierBuilder<C = Claims> {
     authorities: Vec<Authority>,
     tenants: Vec<Tenants>,
-    clock: Arc<dyn Clock>,
+    /// `None`: that of the system.
+    clock: Option<Arc<dyn Clock>>,
+    revocations: Option<Revocations>,
     limits: Limits,
     backend: Option<Backend>,
     check_deadline: Duration,
@@ -51,7 +55,8 @@ impl<C: ClaimsType> VerifierBuilder<C> {
         Self {
             authorities: Vec::new(),
             tenants: Vec::new(),
-            clock: Arc::new(SystemClock),
+            clock: None,
+            revocations: None,
             limits: Limits::default(),
             backend: None,
             check_deadline: Duration::from_millis(500),
@@ -82,7 +87,16 @@ impl<C: ClaimsType> VerifierBuilder<C> {
 
     /// Reads the time from this clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Refuses tokens that were revoked. Several verifiers may share one handle.
+    ///
+    /// From then on a token must have `iat`, and live no longer than
+    /// [`longest_token`](crate::RevocationsBuilder::longest_token).
+    pub fn revocations(mut self, revocations: Revocations) -> Self {
+        self.revocations = Some(revocations);
         self
     }
 
@@ -165,17 +179,21 @@ impl<C: ClaimsType> VerifierBuilder<C> {
             problems.add(ConfigError::no_backend());
             return Err(problems.into_error());
         };
+        let life = (self.clock.is_some() || self.revocations.is_some()).then_some(());
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let life = life.map(|()| Arc::new(Life { clock: Arc::clone(&clock), revocations: self.revocations }));
         let making = BuildContext {
             backend: &backend,
             limits: &self.limits,
-            clock: &self.clock,
+            clock: &clock,
             #[cfg(feature = "jwks")]
             fetch: None,
             earlier: &[],
         };
-        let tenants = self.tenants.into_iter().next().map(|tenants| {
-            KnownTenants::new(tenants, &backend, self.limits, &self.clock, self.check_deadline)
-        });
+        let tenants =
+            self.tenants.into_iter().next().map(|tenants| {
+                KnownTenants::new(tenants, &backend, self.limits, &clock, self.check_deadline)
+            });
         let mut authorities = Authorities::new(problems.take(tenants.transpose()).flatten());
         #[cfg(feature = "config")]
         let earlier =
@@ -192,8 +210,8 @@ impl<C: ClaimsType> VerifierBuilder<C> {
         }
         let tokens = problems.take(self.cache.map(VerifiedTokens::new).transpose()).flatten();
         problems.into_result()?;
-        let core =
-            Core { authorities, clock: self.clock, limits: self.limits, check_deadline: self.check_deadline };
+        let Self { limits, check_deadline, .. } = self;
+        let core = Core { authorities, clock, limits, check_deadline, life };
         Ok(Verifier::new_of(core, tokens))
     }
 }

@@ -18,6 +18,7 @@ mod jwt;
 mod key_origin;
 mod lazy_payload;
 mod leniency;
+mod life;
 mod permissions;
 mod policy;
 mod principal;

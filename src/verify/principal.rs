@@ -12,10 +12,12 @@ use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
 use super::leniency::{Leniencies, Leniency};
+use super::life::{self, Life};
 use super::permissions::Permissions;
 use crate::error::{AuthError, Reason};
 use crate::jose::{self, ClaimValue, RegisteredClaims};
-use crate::runtime::{Clock, UnixTime, trace};
+use crate::revocation::{Revocation, TokenFacts};
+use crate::runtime::{UnixTime, trace};
 
 /// The caller, as a verified token describes it: the registered claims, untyped.
 ///
@@ -59,6 +61,12 @@ impl Principal {
         self.text(&self.registered().jti)
     }
 
+    /// `sid`: the login that the token belongs to, unique within its issuer (OpenID Connect Front-Channel Logout section 3).
+    #[must_use]
+    pub fn session_id(&self) -> Option<&str> {
+        self.text(&self.registered().sid)
+    }
+
     /// `client_id`: the application that asked for the token (RFC 9068 section 2.2).
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
@@ -71,29 +79,39 @@ impl Principal {
         self.registered().exp
     }
 
-    /// Completes when the token expires: the deadline of a stream that it opened (WebSocket, SSE, gRPC). It needs a
-    /// tokio runtime with the time driver on.
+    /// Completes when the token expires, or is revoked: then a stream that it opened (WebSocket, SSE, gRPC) has to end. The output
+    /// is the refusal that a new request would get, [`Reason::Expired`] or [`Reason::Revoked`]. It needs a tokio runtime with the time
+    /// driver on.
+    ///
+    /// Revocations are those of the verifier ([`VerifierBuilder::revocations`](crate::VerifierBuilder::revocations)). While their
+    /// store is away, a stream goes on.
     ///
     /// ```
     /// # #[cfg(feature = "test-util")]
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// # use tower_jwt_auth::{Claims, Jwt, SystemClock, TestIssuer};
+    /// # use tower_jwt_auth::{Claims, Jwt, TestIssuer};
     /// # let issuer = TestIssuer::new("https://test").lifetime(std::time::Duration::ZERO);
     /// # let principal = Jwt::principal(&issuer.jwt::<Claims>(serde_json::json!({})));
     /// # async fn next_message() -> Option<String> { std::future::pending().await }
-    /// let mut expired = std::pin::pin!(principal.expired(&SystemClock));
+    /// let mut ended = std::pin::pin!(principal.ended());
     /// loop {
     ///     tokio::select! {
     ///         _message = next_message() => { /* handle it */ }
-    ///         () = &mut expired => break, // close the stream
+    ///         _why = &mut ended => break, // close the stream
     ///     }
     /// }
     /// # }
     /// # #[cfg(not(feature = "test-util"))] fn main() {}
     /// ```
-    pub fn expired(&self, clock: &dyn Clock) -> impl Future<Output = ()> + Send + use<> {
-        let left = self.expires_at().saturating_since(clock.now());
-        async move { tokio::time::sleep(left).await }
+    pub fn ended(&self) -> impl Future<Output = AuthError> + Send + use<> {
+        life::ended(self.clone())
+    }
+
+    /// What revokes this token alone, for [`Revocations::revoke`](crate::Revocations::revoke); `None` if it has no `jti`.
+    #[must_use]
+    pub fn revocation(&self) -> Option<Revocation> {
+        let issuer = self.issuer().unwrap_or_default();
+        self.token_id().map(|jti| Revocation::token(issuer, jti, self.expires_at()))
     }
 
     /// `nbf`: until when the token was not accepted.
@@ -205,12 +223,12 @@ impl Principal {
         self.token.claims_type()
     }
 
-    fn registered(&self) -> &Registered {
+    pub(super) fn registered(&self) -> &Registered {
         self.token.registered()
     }
 
     fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
-        text.as_ref().map(|text| text.in_payload(&self.registered().payload))
+        self.registered().text(text)
     }
 }
 
@@ -231,6 +249,7 @@ pub(super) struct Registered {
     aud: SmallVec<[Text; 2]>,
     jti: Option<Text>,
     client_id: Option<Text>,
+    sid: Option<Text>,
     scope: Scope,
     exp: UnixTime,
     nbf: Option<UnixTime>,
@@ -240,6 +259,8 @@ pub(super) struct Registered {
     roles: Option<Vec<Box<str>>>,
     only_scopes: Option<Arc<HashSet<String>>>,
     leniencies: Leniencies,
+    /// `None`: nothing is revoked, and the time is that of the system.
+    life: Option<Arc<Life>>,
 }
 
 impl fmt::Debug for Registered {
@@ -269,6 +290,32 @@ impl Registered {
     pub(super) const fn with_leniencies(mut self, leniencies: Leniencies) -> Self {
         self.leniencies = leniencies;
         self
+    }
+
+    /// The same, and what ends it.
+    pub(super) fn with_life(mut self, life: Option<&Arc<Life>>) -> Self {
+        self.life = life.cloned();
+        self
+    }
+
+    pub(super) fn life(&self) -> Option<&Arc<Life>> {
+        self.life.as_ref()
+    }
+
+    /// What revocations are asked about.
+    pub(super) fn facts(&self) -> TokenFacts<'_> {
+        TokenFacts {
+            issuer: self.text(&self.iss).unwrap_or_default(),
+            token_id: self.text(&self.jti),
+            session_id: self.text(&self.sid),
+            subject: self.text(&self.sub),
+            issued_at: self.iat,
+            expires_at: self.exp,
+        }
+    }
+
+    fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
+        text.as_ref().map(|text| text.in_payload(&self.payload))
     }
 
     pub(super) fn payload_bytes(&self) -> usize {
@@ -317,6 +364,7 @@ impl Registered {
             aud,
             jti: text(registered_claims.take(jose::ClaimName::Jti)),
             client_id: text(registered_claims.take(jose::ClaimName::ClientId)),
+            sid: text(registered_claims.take(jose::ClaimName::Sid)),
             scope,
             exp,
             nbf: date(registered_claims.get(jose::ClaimName::Nbf)),
@@ -327,6 +375,7 @@ impl Registered {
             payload: payload.into(),
             members: OnceLock::new(),
             leniencies: Leniencies::default(),
+            life: None,
         })
     }
 }

@@ -14,6 +14,7 @@ use super::claims_type::ClaimsType;
 use super::jwt::Jwt;
 use super::lazy_payload::{LazyPayload, decode};
 use super::leniency::{Leniencies, Leniency};
+use super::life::Life;
 use super::principal::Registered;
 use super::ready_authority::ReadyAuthority;
 use super::trail::Trail;
@@ -52,6 +53,8 @@ pub(super) struct Core {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: Limits,
     pub(super) check_deadline: Duration,
+    /// What ends tokens, if that is not the clock of the system alone.
+    pub(super) life: Option<Arc<Life>>,
 }
 
 /// How far a token came with what is at hand.
@@ -346,6 +349,7 @@ impl<C: ClaimsType> Verifier<C> {
         let named = tokens.and_then(|tokens| Some((tokens, VerifiedTokens::<C>::name(compact.token)?)));
         let Some((tokens, name)) = named else {
             let jwt = self.verify_signature(compact, candidates, &authority, payload, now)?;
+            self.judge_life(&jwt, now)?;
             return Ok(Progress::Verified(jwt, authority));
         };
         let found_by = FoundBy { authority: authority.id, generation: candidates.generation() };
@@ -364,7 +368,18 @@ impl<C: ClaimsType> Verifier<C> {
             tokens.remove(&name);
             return Err(refused.after_signature());
         }
+        self.judge_life(&jwt, now)?;
         Ok(Progress::Verified(jwt.verified_again(now), authority))
+    }
+
+    /// Refuses a token that was revoked.
+    fn judge_life(&self, jwt: &Jwt<C>, now: UnixTime) -> Result<(), AuthError> {
+        match self.core.life.as_ref().and_then(|life| life.revocations.as_ref()) {
+            Some(revocations) => {
+                revocations.judge(&jwt.registered().facts(), now).map_err(AuthError::after_signature)
+            }
+            None => Ok(()),
+        }
     }
 
     /// The signature, and then the claims.
@@ -470,7 +485,11 @@ impl<C: ClaimsType> Verifier<C> {
         for _leniency in leniencies.iter() {
             trace::debug!(leniency = _leniency.name(), "a token of yesterday was accepted");
         }
-        Ok(Jwt::of_verified(claims, registered.with_leniencies(leniencies), now))
+        Ok(Jwt::of_verified(
+            claims,
+            registered.with_leniencies(leniencies).with_life(self.core.life.as_ref()),
+            now,
+        ))
     }
 }
 

@@ -252,7 +252,7 @@ def a_browser():
     print(f"      the browser is Chromium {seen['version']}")
     inside = ["open, protocol chat", "bob: hello"]
     check("a page with the token as sub-protocol gets in, and `ws.protocol` is chat", seen["chat"][:2], inside)
-    check("and is told when its token expires", seen["chat"][2:], ["closed 4401 the access token expired"])
+    check("and is told when its token ends", seen["chat"][2:], ["closed 4401 the access token has ended"])
     check("a page without a token does not get in", seen["chatWithoutToken"], ["closed 1006"])
 
     # What the server received, so that it is sure that the cookie was sent where it is refused.

@@ -1,4 +1,4 @@
-//! A gRPC service with a policy per method, whose streams end when the token of the call expires.
+//! A gRPC service with a policy per method, whose streams end when the token of the call expires or is revoked.
 //!
 //! `cargo run -p glue --example tonic_streaming` makes the calls and ends.
 
@@ -6,15 +6,13 @@ use std::error::Error;
 use std::pin::Pin;
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{FutureExt, Stream, StreamExt, stream};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::{IntervalStream, TcpListenerStream};
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
-use tower_jwt_auth::{
-    Claims, JwtAuthLayer, Principal, Require, RequireMethods, SystemClock, TestIssuer, Verifier,
-};
+use tower_jwt_auth::{Claims, JwtAuthLayer, Principal, Require, RequireMethods, TestIssuer, Verifier};
 
 #[path = "prices/mod.rs"]
 pub mod prices;
@@ -40,14 +38,14 @@ impl Prices for Market {
     }
 
     async fn watch(&self, request: Request<PriceRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        let expired = Principal::of(request.extensions())?.expired(&SystemClock);
+        let ended = Principal::of(request.extensions())?.ended().boxed().shared();
         let article = request.into_inner().article;
         let ticks = IntervalStream::new(tokio::time::interval(Duration::from_millis(400))).enumerate();
         let prices =
             ticks.map(move |(tick, _)| Ok(Price { article: article.clone(), cents: 250 + tick as u64 }));
         // The layer judged the token when the call began; a stream that outlives it has to be ended here.
-        let end = stream::once(async { Err(Status::unauthenticated("the access token expired")) });
-        Ok(Response::new(Box::pin(prices.take_until(expired).chain(end))))
+        let end = stream::once(ended.clone().map(|why| Err(Status::from(why))));
+        Ok(Response::new(Box::pin(prices.take_until(ended).chain(end))))
     }
 
     async fn set(&self, request: Request<Price>) -> Result<Response<Price>, Status> {

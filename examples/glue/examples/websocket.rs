@@ -1,5 +1,5 @@
 //! A WebSocket for browsers: they cannot set headers there, so the token comes as a sub-protocol. The connection
-//! is closed when the token expires.
+//! is closed when the token expires or is revoked.
 //!
 //! `cargo run -p glue --example websocket`, then open the page whose address it prints. `PORT` changes the port.
 
@@ -11,15 +11,13 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::{Html, Response};
 use axum::routing::{any, get};
 use serde_json::json;
-use tower_jwt_auth::{
-    Claims, ConfigError, JwtAuthLayer, Principal, SystemClock, TestIssuer, TokenSource, Verifier,
-};
+use tower_jwt_auth::{Claims, ConfigError, JwtAuthLayer, Principal, TestIssuer, TokenSource, Verifier};
 
 /// Named as Kubernetes names its own; end it with a domain of yours.
 pub const PREFIX: &str = "base64url.bearer.example.com.";
 
 /// Codes from 4000 are for applications; this one reads like 401. The client gets a new token and comes back.
-pub const EXPIRED: u16 = 4401;
+pub const TOKEN_ENDED: u16 = 4401;
 
 pub fn app(verifier: Verifier<Claims>) -> Result<Router, ConfigError> {
     let auth = JwtAuthLayer::new(verifier).token_from(TokenSource::websocket_protocol(PREFIX)?);
@@ -28,16 +26,16 @@ pub fn app(verifier: Verifier<Claims>) -> Result<Router, ConfigError> {
 
 /// Reached only with a good token, which is no longer among the protocols that `upgrade` sees.
 async fn chat(principal: Principal, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.protocols(["chat"]).on_upgrade(|socket| until_expired(socket, principal))
+    upgrade.protocols(["chat"]).on_upgrade(|socket| until_ended(socket, principal))
 }
 
-async fn until_expired(mut socket: WebSocket, principal: Principal) {
+async fn until_ended(mut socket: WebSocket, principal: Principal) {
     // Around everything that is done with the socket, so that a client that does not read cannot stay either.
     tokio::select! {
         () = echo(&mut socket, &principal) => return,
-        () = principal.expired(&SystemClock) => {}
+        _why = principal.ended() => {}
     }
-    let frame = CloseFrame { code: EXPIRED, reason: "the access token expired".into() };
+    let frame = CloseFrame { code: TOKEN_ENDED, reason: "the access token has ended".into() };
     let close = socket.send(Message::Close(Some(frame)));
     let _ = tokio::time::timeout(Duration::from_secs(5), close).await;
 }

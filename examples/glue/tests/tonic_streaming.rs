@@ -61,5 +61,5 @@ async fn a_stream_ends_when_its_token_expires() {
             Err(status) => break status,
         }
     };
-    assert_eq!((ended.code(), ended.message()), (Code::Unauthenticated, "the access token expired"));
+    assert_eq!((ended.code(), ended.message()), (Code::Unauthenticated, "The access token is invalid"));
 }

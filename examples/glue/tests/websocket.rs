@@ -41,7 +41,8 @@ async fn a_token_gets_in_and_is_closed_when_it_expires() {
     // The server runs in this same runtime, so its timer fires now.
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(3600)).await;
-    let closed = CloseFrame { code: example::EXPIRED.into(), reason: "the access token expired".into() };
+    let closed =
+        CloseFrame { code: example::TOKEN_ENDED.into(), reason: "the access token has ended".into() };
     assert_eq!(socket.next().await.unwrap().unwrap(), Message::Close(Some(closed)));
 }
 

@@ -1,0 +1,110 @@
+//! The task that follows the store. It ends with the last handle, or with its runtime.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::{sleep, timeout};
+
+use super::revocations::Shared;
+use crate::runtime::{NowOrLater, Stopwatch, trace};
+use crate::store::{LogPosition, RevocationPage, RevocationStore, StoreError};
+
+/// How long a read may wait for something new.
+const WAIT: Duration = Duration::from_secs(5);
+/// How much longer it may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The pause between two reads of a store that does not wait.
+const PAUSE: Duration = Duration::from_millis(250);
+/// The first pause after a failure, and the last.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// About how often each process asks the store to remove what has expired.
+const CLEAN_UP: Duration = Duration::from_secs(3600);
+
+/// Starts the task on the present runtime, if there is one.
+#[cold]
+pub(super) fn start(shared: &Arc<Shared>) {
+    let (Ok(runtime), Some(followed)) = (Handle::try_current(), &shared.followed) else { return };
+    if !followed.is_running.swap(true, Ordering::AcqRel) {
+        runtime.spawn(follow(Running(Arc::downgrade(shared)), Arc::clone(&followed.store)));
+    }
+}
+
+/// Says that the task is gone, however it went.
+struct Running(Weak<Shared>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(followed) = self.0.upgrade().as_ref().and_then(|shared| shared.followed.as_ref()) {
+            followed.is_running.store(false, Ordering::Release);
+        }
+    }
+}
+
+async fn follow(running: Running, store: Arc<dyn RevocationStore>) {
+    let mut position: Option<LogPosition> = None;
+    let mut pause = BACK_OFF.0;
+    let (mut since_clean_up, mut clean_up_after) = (Stopwatch::start(), CLEAN_UP.mul_f64(part()));
+    loop {
+        let asked = Stopwatch::start();
+        let page = read(&*store, position.clone()).await;
+        let Some(shared) = running.0.upgrade() else { return };
+        match page {
+            Ok(page) => {
+                let lost = shared.take_in(&page);
+                shared.remove_expired();
+                drop(shared);
+                let is_idle = page.records.is_empty() && !page.has_more && !page.is_restarted;
+                position = Some(page.position);
+                pause = BACK_OFF.0;
+                if !lost.is_empty()
+                    && let Err(_error) = patiently(store.append(lost)).await
+                {
+                    trace::warn!(error = %_error, "revocations cannot be appended again");
+                    position = None;
+                }
+                if is_idle && asked.elapsed() < PAUSE {
+                    sleep(PAUSE.mul_f64(0.5 + part())).await;
+                }
+            }
+            Err(error) => {
+                shared.failed(&error);
+                drop(shared);
+                sleep(pause.mul_f64(0.5 + part() / 2.0)).await;
+                pause = (pause * 2).min(BACK_OFF.1);
+            }
+        }
+        if since_clean_up.elapsed() > clean_up_after {
+            let Some(shared) = running.0.upgrade() else { return };
+            let now = shared.clock.now();
+            drop(shared);
+            if let Err(_error) = patiently(store.remove_expired(now)).await {
+                trace::warn!(error = %_error, "expired revocations cannot be removed");
+            }
+            (since_clean_up, clean_up_after) = (Stopwatch::start(), CLEAN_UP.mul_f64(0.5 + part()));
+        }
+    }
+}
+
+async fn read(
+    store: &dyn RevocationStore,
+    position: Option<LogPosition>,
+) -> Result<RevocationPage, StoreError> {
+    timeout(WAIT + PATIENCE, store.read(position, WAIT))
+        .await
+        .unwrap_or_else(|late| Err(StoreError::new(late)))
+}
+
+async fn patiently<T>(answer: NowOrLater<Result<T, StoreError>>) -> Result<T, StoreError> {
+    timeout(PATIENCE, answer).await.unwrap_or_else(|late| Err(StoreError::new(late)))
+}
+
+/// At random from 0 to 1, so that the processes of a fleet do not do the same at the same time.
+fn part() -> f64 {
+    let mut bytes = [0; 4];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
+        Err(_) => 0.5,
+    }
+}

@@ -1,0 +1,358 @@
+//! The handle on what is revoked.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::builder::{RevocationsBuilder, WhenStale};
+use super::follower;
+use super::revoked_tokens::Revocation;
+use super::view::View;
+use crate::error::{AuthError, Reason};
+use crate::runtime::{Clock, SystemClock, UnixTime, metric, trace};
+use crate::store::{RevocationPage, RevocationRecord, RevocationStore, StoreError, millis};
+
+/// What is revoked: tokens that are refused with [`Reason::Revoked`](crate::Reason::Revoked) although they have not expired.
+///
+/// Give a clone to each verifier ([`VerifierBuilder::revocations`](crate::VerifierBuilder::revocations)), and call
+/// [`revoke`](Self::revoke) where a user logs out or an account is closed. A verifier asks the memory of its own process, so a
+/// request waits for nothing. Cached tokens and open streams ([`Principal::ended`](crate::Principal::ended)) obey as well.
+///
+/// One process needs [`in_memory`](Self::in_memory); it forgets when it ends. Several share a store, such as Redis or PostgreSQL,
+/// and each follows it ([`builder`](Self::builder)):
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use tower_jwt_auth::{
+///     Authority, Claims, MemoryRevocationStore, Revocation, Revocations, Secret, Verifier, WhenStale,
+/// };
+///
+/// # let store = MemoryRevocationStore::new();
+/// let revocations = Revocations::builder(store) // in production one of Redis or PostgreSQL
+///     .max_age(Duration::from_secs(30), WhenStale::Refuse)
+///     .build()?;
+/// let verifier = Verifier::<Claims>::builder()
+///     .authority(Authority::hs256(Secret::generate()?).issuer("shop").audience("api"))
+///     .revocations(revocations.clone())
+///     .build()?;
+///
+/// revocations.revoke(Revocation::session("shop", "sid-7")).await?;
+/// # let _ = verifier;
+/// # Ok(()) }
+/// ```
+///
+/// A token must say when it was issued (`iat`), and live no longer than
+/// [`longest_token`](RevocationsBuilder::longest_token), or it is refused: its revocation could be forgotten before it expires.
+#[derive(Clone)]
+pub struct Revocations(pub(super) Arc<Shared>);
+
+pub(super) struct Shared {
+    pub(super) view: View,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) longest_token: Duration,
+    /// `None`: this process is the only one.
+    pub(super) followed: Option<Followed>,
+    /// Counts the changes, for those who wait for one.
+    changes: watch::Sender<u64>,
+}
+
+/// A store, and how far this process has followed it.
+pub(super) struct Followed {
+    pub(super) store: Arc<dyn RevocationStore>,
+    max_age: Duration,
+    when_stale: WhenStale,
+    /// Milliseconds since 1970: when the store last said that this process has everything. 0: never.
+    pub(super) complete_at: AtomicU64,
+    pub(super) is_running: AtomicBool,
+    pub(super) last_error: Mutex<Option<String>>,
+    /// What this process has revoked itself, for a store that loses it.
+    own: Mutex<VecDeque<RevocationRecord>>,
+}
+
+/// Records that a process keeps to append them again. Older ones go first.
+const OWN: usize = 10_000;
+
+/// What is asked about a token.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TokenFacts<'t> {
+    /// `iss`, or nothing.
+    pub(crate) issuer: &'t str,
+    /// `jti`.
+    pub(crate) token_id: Option<&'t str>,
+    /// `sid`.
+    pub(crate) session_id: Option<&'t str>,
+    /// `sub`.
+    pub(crate) subject: Option<&'t str>,
+    /// `iat`.
+    pub(crate) issued_at: Option<UnixTime>,
+    /// `exp`.
+    pub(crate) expires_at: UnixTime,
+}
+
+/// How up to date the revocations of this process are.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RevocationHealth {
+    /// Revocations in memory.
+    pub entries: usize,
+    /// How long ago the store said last that this process has everything; `None` before it has for the first time. Zero without
+    /// a store.
+    pub age: Option<Duration>,
+    /// The age is beyond [`max_age`](RevocationsBuilder::max_age).
+    pub is_stale: bool,
+    /// Tokens are refused with 503, since the view is stale.
+    pub refuses: bool,
+    /// What went wrong when the store was read last; `None` if nothing did. For the log: it may name hosts.
+    pub last_error: Option<String>,
+}
+
+impl Revocations {
+    /// Revocations of a single process. They are gone when it ends, while the tokens may go on.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::new(None, Arc::new(SystemClock), RevocationsBuilder::LONGEST_TOKEN)
+    }
+
+    /// Revocations that several processes share through a store.
+    pub fn builder(store: impl RevocationStore) -> RevocationsBuilder {
+        RevocationsBuilder::new(Arc::new(store))
+    }
+
+    pub(super) fn new(followed: Option<Followed>, clock: Arc<dyn Clock>, longest_token: Duration) -> Self {
+        let changes = watch::Sender::new(0);
+        let shared =
+            Self(Arc::new(Shared { view: View::default(), clock, longest_token, followed, changes }));
+        shared.follow();
+        shared
+    }
+
+    /// Revokes tokens: in this process at once, in the others when they have read it, which takes less than a second on a healthy
+    /// network.
+    ///
+    /// To revoke the same again is harmless.
+    ///
+    /// # Errors
+    /// If the store could not be written: this process refuses the tokens, but the others may not. Try again.
+    pub async fn revoke(&self, revocation: Revocation) -> Result<(), StoreError> {
+        self.revoke_all([revocation]).await
+    }
+
+    /// Revokes several at once, all or none.
+    ///
+    /// # Errors
+    /// As [`revoke`](Self::revoke).
+    pub async fn revoke_all(
+        &self,
+        revocations: impl IntoIterator<Item = Revocation>,
+    ) -> Result<(), StoreError> {
+        let Shared { clock, longest_token, followed, .. } = &*self.0;
+        let now = clock.now();
+        let records: Vec<_> =
+            revocations.into_iter().map(|revocation| revocation.into_record(now, *longest_token)).collect();
+        self.0.learn(&records);
+        let Some(followed) = followed else { return Ok(()) };
+        self.follow();
+        followed.keep_own(&records, now);
+        followed.store.append(records).await
+    }
+
+    /// Waits until this process knows all that the store has: for a server that must not answer 503 when it starts. It waits for
+    /// as long as the store fails, so give it a time limit.
+    pub async fn ready(&self) {
+        let mut changes = self.0.changes.subscribe();
+        while self.0.followed.as_ref().is_some_and(|followed| !followed.was_complete()) {
+            self.follow();
+            changes.mark_unchanged();
+            if self.0.followed.as_ref().is_some_and(Followed::was_complete) {
+                return;
+            }
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// How up to date this process is.
+    #[must_use]
+    pub fn health(&self) -> RevocationHealth {
+        let entries = self.0.view.len();
+        let Some(followed) = &self.0.followed else {
+            return RevocationHealth {
+                entries,
+                age: Some(Duration::ZERO),
+                is_stale: false,
+                refuses: false,
+                last_error: None,
+            };
+        };
+        let now = self.0.clock.now();
+        let is_stale = followed.is_stale(now);
+        RevocationHealth {
+            entries,
+            age: followed.age(now),
+            is_stale,
+            refuses: is_stale && followed.when_stale == WhenStale::Refuse,
+            last_error: followed.last_error().clone(),
+        }
+    }
+
+    /// # Errors
+    /// `revoked`; `revocation_unavailable` if that is not known; or a claim that lacks or is not within the bounds of a token that
+    /// can be revoked.
+    pub(crate) fn judge(&self, token: &TokenFacts<'_>, now: UnixTime) -> Result<(), AuthError> {
+        if let Some(followed) = &self.0.followed {
+            self.follow();
+            if followed.when_stale == WhenStale::Refuse && followed.is_stale(now) {
+                return Err(Reason::RevocationUnavailable.into());
+            }
+        }
+        let Some(issued_at) = token.issued_at else {
+            return Err(AuthError::new(Reason::MissingClaim).with_claim("iat"));
+        };
+        if token.expires_at.saturating_since(issued_at) > self.0.longest_token {
+            return Err(AuthError::new(Reason::InvalidClaim).with_claim("exp"));
+        }
+        if self.revokes(token) { Err(Reason::Revoked.into()) } else { Ok(()) }
+    }
+
+    pub(crate) fn revokes(&self, token: &TokenFacts<'_>) -> bool {
+        self.0.view.revokes(token)
+    }
+
+    /// Tells of changes, beginning now.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    /// One load of a flag: a task that ended with its runtime is started again on the present one.
+    fn follow(&self) {
+        if let Some(followed) = &self.0.followed
+            && !followed.is_running.load(Ordering::Acquire)
+        {
+            follower::start(&self.0);
+        }
+    }
+}
+
+impl Shared {
+    fn learn(&self, records: &[RevocationRecord]) {
+        if records.is_empty() {
+            return;
+        }
+        self.view.add(records, self.clock.now());
+        self.measure();
+        self.tell();
+    }
+
+    pub(super) fn tell(&self) {
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// Takes in a page. Answers what has to be appended once more.
+    pub(super) fn take_in(&self, page: &RevocationPage) -> Vec<RevocationRecord> {
+        let Some(followed) = &self.followed else { return Vec::new() };
+        self.learn(&page.records);
+        *followed.last_error() = None;
+        if !page.has_more {
+            let first = !followed.was_complete();
+            followed.complete_at.store(millis::of(self.clock.now()).max(1), Ordering::Release);
+            self.measure();
+            if first {
+                self.tell();
+            }
+        }
+        if !page.is_restarted {
+            return Vec::new();
+        }
+        trace::error!(
+            "the store of revocations has lost what it had; this process keeps what it knows, and appends its own again"
+        );
+        followed.own().iter().cloned().collect()
+    }
+
+    pub(super) fn failed(&self, error: &dyn fmt::Display) {
+        let error = error.to_string();
+        trace::warn!(error, "revocations cannot be read");
+        metric::counter!(metric::REVOCATIONS_FAILURES);
+        if let Some(followed) = &self.followed {
+            *followed.last_error() = Some(error);
+        }
+    }
+
+    fn measure(&self) {
+        metric::gauge!(metric::REVOCATIONS, self.view.len() as f64);
+        if let Some(followed) = &self.followed {
+            metric::gauge!(
+                metric::REVOCATIONS_READ_AT,
+                followed.complete_at.load(Ordering::Relaxed) as f64 / 1000.0
+            );
+        }
+    }
+
+    pub(super) fn remove_expired(&self) {
+        self.view.remove_expired(self.clock.now());
+        if let Some(followed) = &self.followed {
+            let now = self.clock.now();
+            followed.own().retain(|record| now < record.expires_at());
+        }
+        self.measure();
+    }
+}
+
+impl Followed {
+    pub(super) fn new(store: Arc<dyn RevocationStore>, max_age: Duration, when_stale: WhenStale) -> Self {
+        Self {
+            store,
+            max_age,
+            when_stale,
+            complete_at: AtomicU64::new(0),
+            is_running: AtomicBool::new(false),
+            last_error: Mutex::new(None),
+            own: Mutex::default(),
+        }
+    }
+
+    fn was_complete(&self) -> bool {
+        self.complete_at.load(Ordering::Acquire) > 0
+    }
+
+    /// A clock that was set back makes nothing fresh: what lies ahead of it counts as now.
+    fn age(&self, now: UnixTime) -> Option<Duration> {
+        let complete_at = self.complete_at.load(Ordering::Acquire);
+        (complete_at > 0).then(|| Duration::from_millis(millis::of(now).saturating_sub(complete_at)))
+    }
+
+    fn is_stale(&self, now: UnixTime) -> bool {
+        self.age(now).is_none_or(|age| age > self.max_age)
+    }
+
+    fn keep_own(&self, records: &[RevocationRecord], now: UnixTime) {
+        let mut own = self.own();
+        own.extend(records.iter().cloned());
+        while own.len() > OWN || own.front().is_some_and(|first| first.expires_at() <= now) {
+            own.pop_front();
+        }
+    }
+
+    fn own(&self) -> MutexGuard<'_, VecDeque<RevocationRecord>> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn last_error(&self) -> MutexGuard<'_, Option<String>> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Revocations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Revocations")
+            .field("entries", &self.0.view.len())
+            .field("store", &self.0.followed.as_ref().map(|followed| &followed.store))
+            .finish_non_exhaustive()
+    }
+}
