@@ -9,10 +9,10 @@ use crate::error::{ConfigError, ConfigProblemKind, Problems};
 use crate::runtime::{Clock, SystemClock};
 use crate::store::RevocationStore;
 
-/// Settings of [`Revocations`] that several processes share.
+/// Settings of [`Revocations`]: the store that several processes share, how old the view of one may be, how long tokens live.
 #[must_use = "call build()"]
 pub struct RevocationsBuilder {
-    store: Arc<dyn RevocationStore>,
+    store: Option<Arc<dyn RevocationStore>>,
     max_age: Option<(Duration, WhenStale)>,
     longest_token: Duration,
     clock: Arc<dyn Clock>,
@@ -35,11 +35,17 @@ impl RevocationsBuilder {
     const MIN_LONGEST: Duration = Duration::from_secs(60);
     const MAX_LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-    pub(super) fn new(store: Arc<dyn RevocationStore>) -> Self {
-        Self { store, max_age: None, longest_token: Self::LONGEST_TOKEN, clock: Arc::new(SystemClock) }
+    pub(super) fn new() -> Self {
+        Self { store: None, max_age: None, longest_token: Self::LONGEST_TOKEN, clock: Arc::new(SystemClock) }
     }
 
-    /// How old the view of this process may be, 2 seconds to 24 hours, and what happens beyond that. Both must be told: it is
+    /// Shares revocations with other processes through this store. It needs [`max_age`](Self::max_age).
+    pub fn store(mut self, store: impl RevocationStore) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// How old the view of the store may be, 2 seconds to 24 hours, and what happens beyond that. Both must be told: it is
     /// the choice between a service that depends on the store and one that may let in a token that was revoked.
     ///
     /// The age counts from when the store answered last. On a healthy network it is a few seconds at most. 30 seconds outlast a
@@ -65,7 +71,7 @@ impl RevocationsBuilder {
     /// Checks the settings, and begins to follow the store if a tokio runtime is there; otherwise with the first token.
     ///
     /// # Errors
-    /// If `max_age` was not called, or a setting is out of bounds.
+    /// If there is a store and `max_age` was not called, or the other way round; or if a setting is out of bounds.
     pub fn build(self) -> Result<Revocations, ConfigError> {
         let mut problems = Problems::default();
         let mut within = |setting, value: Duration, min: Duration, max: Duration| {
@@ -79,7 +85,15 @@ impl RevocationsBuilder {
         within("longest_token", self.longest_token, Self::MIN_LONGEST, Self::MAX_LONGEST);
         if let Some((age, _)) = self.max_age {
             within("max_age", age, Self::MIN_AGE, Self::MAX_AGE);
-        } else {
+        }
+        if self.max_age.is_some() && self.store.is_none() {
+            let remedy = "call .store(..), or leave .max_age(..) out: what is in memory is never old";
+            problems.add(
+                ConfigError::new("max_age", "it is set, and there is no store", remedy)
+                    .of_kind(ConfigProblemKind::Conflict),
+            );
+        }
+        if self.max_age.is_none() && self.store.is_some() {
             let remedy = "call .max_age(Duration::from_secs(30), WhenStale::Refuse), or WhenStale::ServeOn if the service must \
                           go on when the store is away";
             problems.add(
@@ -87,7 +101,8 @@ impl RevocationsBuilder {
             );
         }
         problems.into_result()?;
-        let followed = self.max_age.map(|(age, when_stale)| Followed::new(self.store, age, when_stale));
+        let followed = self.store.zip(self.max_age);
+        let followed = followed.map(|(store, (age, when_stale))| Followed::new(store, age, when_stale));
         Ok(Revocations::new(followed, self.clock, self.longest_token))
     }
 }

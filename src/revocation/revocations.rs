@@ -33,7 +33,8 @@ use crate::store::{RevocationPage, RevocationRecord, RevocationStore, StoreError
 /// };
 ///
 /// # let store = MemoryRevocationStore::new();
-/// let revocations = Revocations::builder(store) // in production one of Redis or PostgreSQL
+/// let revocations = Revocations::builder()
+///     .store(store) // in production one of Redis or PostgreSQL
 ///     .max_age(Duration::from_secs(30), WhenStale::Refuse)
 ///     .build()?;
 /// let verifier = Verifier::<Claims>::builder()
@@ -112,15 +113,15 @@ pub struct RevocationHealth {
 }
 
 impl Revocations {
-    /// Revocations of a single process. They are gone when it ends, while the tokens may go on.
+    /// Revocations of a single process, with the defaults. They are gone when it ends, while the tokens may go on.
     #[must_use]
     pub fn in_memory() -> Self {
         Self::new(None, Arc::new(SystemClock), RevocationsBuilder::LONGEST_TOKEN)
     }
 
-    /// Revocations that several processes share through a store.
-    pub fn builder(store: impl RevocationStore) -> RevocationsBuilder {
-        RevocationsBuilder::new(Arc::new(store))
+    /// Revocations with settings of yours, above all a store that several processes share.
+    pub fn builder() -> RevocationsBuilder {
+        RevocationsBuilder::new()
     }
 
     pub(super) fn new(followed: Option<Followed>, clock: Arc<dyn Clock>, longest_token: Duration) -> Self {
