@@ -246,7 +246,7 @@ impl Shared {
             return;
         }
         self.view.add(records, self.clock.now());
-        self.measure();
+        self.remove_expired();
         self.tell();
     }
 

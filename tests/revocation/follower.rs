@@ -1,0 +1,283 @@
+//! A process follows its store: it misses nothing, knows how old its view is, and outlives what can happen to a store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tower_jwt_auth::{
+    LogPosition, MemoryRevocationStore, NowOrLater, Revocation, RevocationPage, RevocationRecord,
+    RevocationStore, StoreError, WhenStale,
+};
+
+use super::*;
+
+const MAX_AGE: Duration = Duration::from_secs(30);
+
+/// A store on which tests play tricks.
+#[derive(Clone, Debug, Default)]
+struct Tricky {
+    log: MemoryRevocationStore,
+    mood: Arc<AtomicUsize>,
+    reads: Arc<AtomicUsize>,
+}
+
+const WELL: usize = 0;
+const FAILS: usize = 1;
+const HANGS: usize = 2;
+const NEVER_WAITS: usize = 3;
+
+impl Tricky {
+    fn becomes(&self, mood: usize) {
+        self.mood.store(mood, Ordering::SeqCst);
+    }
+
+    fn reads(&self) -> usize {
+        self.reads.load(Ordering::SeqCst)
+    }
+}
+
+impl RevocationStore for Tricky {
+    fn append(&self, records: Vec<RevocationRecord>) -> NowOrLater<Result<(), StoreError>> {
+        match self.mood.load(Ordering::SeqCst) {
+            FAILS => NowOrLater::ready(Err(StoreError::new("no space"))),
+            _ => self.log.append(records),
+        }
+    }
+
+    fn read(
+        &self,
+        after: Option<LogPosition>,
+        wait: Duration,
+    ) -> NowOrLater<Result<RevocationPage, StoreError>> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        match self.mood.load(Ordering::SeqCst) {
+            FAILS => NowOrLater::ready(Err(StoreError::new("connection refused"))),
+            HANGS => NowOrLater::later(std::future::pending()),
+            NEVER_WAITS => self.log.read(after, Duration::ZERO),
+            _ => self.log.read(after, wait),
+        }
+    }
+
+    fn remove_expired(&self, now: UnixTime) -> NowOrLater<Result<(), StoreError>> {
+        self.log.remove_expired(now)
+    }
+}
+
+fn following(store: &Tricky, clock: &TestClock, when_stale: WhenStale) -> World {
+    World::at(clock.clone(), |builder| builder.store(store.clone()).max_age(MAX_AGE, when_stale))
+}
+
+/// Lets time pass for timers and clock alike, in small steps, so that a task can do in it what it wants to.
+async fn pass(clock: &TestClock, span: Duration) {
+    let step = Duration::from_millis(100);
+    let mut passed = Duration::ZERO;
+    while passed < span {
+        clock.advance(step);
+        tokio::time::sleep(step).await;
+        passed += step;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_reaches_all_processes() {
+    let (store, clock) = (Tricky::default(), TestClock::at(START));
+    let [a, b, c] = [(); 3].map(|()| following(&store, &clock, WhenStale::Refuse));
+    let token = a.token(json!({}));
+    for world in [&a, &b, &c] {
+        world.revocations.ready().await;
+    }
+    b.revocations.revoke(Revocation::session(ISSUER, "s1")).await.unwrap();
+    assert_eq!(b.reason_of(&a, &token), Some(Reason::Revoked), "at once where it was said");
+    pass(&clock, Duration::from_millis(100)).await;
+    for world in [&a, &c] {
+        assert_eq!(world.reason_of(&a, &token), Some(Reason::Revoked));
+    }
+}
+
+impl World {
+    /// What this process says of a token of that one's issuer.
+    fn reason_of(&self, other: &Self, token: &str) -> Option<Reason> {
+        let verifier = verifier(&other.issuer, &self.clock, &self.revocations);
+        verifier.verify(token).now().unwrap().err().map(|refused| refused.reason())
+    }
+}
+
+/// A process that starts late reads all pages before it takes a token, while more is appended.
+#[tokio::test(start_paused = true)]
+async fn a_late_process_catches_up_and_misses_nothing() {
+    let (store, clock) = (Tricky::default(), TestClock::at(START));
+    let first = following(&store, &clock, WhenStale::Refuse);
+    let sessions =
+        |range: std::ops::Range<usize>| range.map(|n| Revocation::session(ISSUER, format!("s{n}")));
+    first.revocations.revoke_all(sessions(0..2500)).await.unwrap();
+
+    let late = following(&store, &clock, WhenStale::Refuse);
+    let token = |n: usize| late.token(json!({ "sid": format!("s{n}") }));
+    assert_eq!(late.reason(&token(0)), Some(Reason::RevocationUnavailable), "nothing was read yet");
+    assert_eq!(late.revocations.health().age, None);
+    let ready = late.revocations.ready();
+    first.revocations.revoke_all(sessions(2500..2600)).await.unwrap();
+    ready.await;
+    pass(&clock, SECOND).await;
+    assert_eq!(late.revocations.health().entries, 2600);
+    for n in [0, 999, 1000, 1001, 1999, 2000, 2499, 2500, 2599] {
+        assert_eq!(late.reason(&token(n)), Some(Reason::Revoked), "{n}");
+    }
+    assert_eq!(late.reason(&token(2600)), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_view_that_is_too_old_refuses_or_serves_as_was_said() {
+    let (store, clock) = (Tricky::default(), TestClock::at(START));
+    let strict = following(&store, &clock, WhenStale::Refuse);
+    let lenient = following(&store, &clock, WhenStale::ServeOn);
+    let token = strict.token(json!({}));
+    // Before the first view.
+    assert_eq!(strict.reason(&token), Some(Reason::RevocationUnavailable));
+    assert_eq!(lenient.reason_of(&strict, &token), None);
+    for world in [&strict, &lenient] {
+        world.revocations.ready().await;
+        world.revocations.revoke(Revocation::session(ISSUER, "gone")).await.unwrap();
+    }
+    let gone = strict.token(json!({ "sid": "gone" }));
+
+    store.becomes(HANGS);
+    pass(&clock, 6 * SECOND).await; // what is read now hangs
+    let age = strict.revocations.health().age.unwrap();
+    clock.advance(MAX_AGE - age);
+    assert_eq!(strict.reason(&token), None, "at the edge");
+    assert!(!strict.revocations.health().is_stale);
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(strict.reason(&token), Some(Reason::RevocationUnavailable));
+    assert_eq!(strict.verify(&token).unwrap_err().reason().status(), 503);
+    assert!(strict.revocations.health().refuses);
+    assert_eq!(lenient.reason_of(&strict, &token), None);
+    assert_eq!(lenient.reason_of(&strict, &gone), Some(Reason::Revoked), "what is known counts");
+    let health = lenient.revocations.health();
+    assert!(health.is_stale && !health.refuses);
+
+    store.becomes(WELL);
+    pass(&clock, 15 * SECOND).await;
+    assert_eq!(strict.reason(&token), None, "{:?}", strict.revocations.health());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_wrong_is_told_and_mends_itself() {
+    let (store, clock) = (Tricky::default(), TestClock::at(START));
+    let world = following(&store, &clock, WhenStale::Refuse);
+    world.revocations.ready().await;
+    for (mood, told) in [(FAILS, "connection refused"), (HANGS, "elapsed")] {
+        store.becomes(mood);
+        pass(&clock, 20 * SECOND).await;
+        let error = world.revocations.health().last_error.unwrap_or_default();
+        assert!(error.contains(told), "{error:?}");
+        store.becomes(WELL);
+        pass(&clock, 15 * SECOND).await;
+        assert_eq!(world.revocations.health().last_error, None);
+    }
+}
+
+/// A store that is down is not asked all the time, and neither is one that does not wait.
+#[tokio::test(start_paused = true)]
+async fn a_store_is_not_hammered() {
+    for (mood, most) in [(FAILS, 30), (NEVER_WAITS, 8 * 60)] {
+        let (store, clock) = (Tricky::default(), TestClock::at(START));
+        store.becomes(mood);
+        let _world = following(&store, &clock, WhenStale::ServeOn);
+        pass(&clock, 60 * SECOND).await;
+        assert!((10..=most).contains(&store.reads()), "{mood}: {} reads in a minute", store.reads());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_that_is_not_stored_holds_here_and_is_told() {
+    let (store, clock) = (Tricky::default(), TestClock::at(START));
+    let world = following(&store, &clock, WhenStale::Refuse);
+    world.revocations.ready().await;
+    let token = world.token(json!({}));
+    store.becomes(FAILS);
+    let error = world.revocations.revoke(Revocation::session(ISSUER, "s1")).await.unwrap_err();
+    assert_eq!(error.to_string(), "no space");
+    assert_eq!(world.reason(&token), Some(Reason::Revoked));
+}
+
+/// A store without persistence starts again: who knows more keeps it, and each process appends what it had said itself.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_lost_everything_is_filled_again() {
+    let (store, clock) = (Tricky::default(), TestClock::at(START));
+    let [a, b] = [(); 2].map(|()| following(&store, &clock, WhenStale::Refuse));
+    a.revocations.ready().await;
+    b.revocations.ready().await;
+    a.revocations.revoke(Revocation::session(ISSUER, "of-a")).await.unwrap();
+    b.revocations.revoke(Revocation::session(ISSUER, "of-b")).await.unwrap();
+    pass(&clock, SECOND).await;
+    store.log.lose_everything();
+    pass(&clock, SECOND).await;
+    let newcomer = following(&store, &clock, WhenStale::Refuse);
+    newcomer.revocations.ready().await;
+    pass(&clock, SECOND).await;
+    for world in [&a, &b, &newcomer] {
+        assert_eq!(world.revocations.health().entries, 2);
+        for sid in ["of-a", "of-b"] {
+            assert_eq!(world.reason(&world.token(json!({ "sid": sid }))), Some(Reason::Revoked));
+        }
+    }
+}
+
+/// The task ends with its runtime, and goes on in the next one.
+#[test]
+fn a_process_may_change_its_runtime() {
+    let (store, clock) = (Tricky::default(), TestClock::at(START));
+    let runtime =
+        || tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    // Without a runtime nothing is read.
+    let world = following(&store, &clock, WhenStale::Refuse);
+    let token = world.token(json!({}));
+    assert_eq!(world.reason(&token), Some(Reason::RevocationUnavailable));
+    assert_eq!(store.reads(), 0);
+    runtime().block_on(world.revocations.ready());
+    assert_eq!(world.reason(&token), None);
+    let other = following(&store, &clock, WhenStale::Refuse);
+    runtime().block_on(other.revocations.revoke(Revocation::session(ISSUER, "s1"))).unwrap();
+    assert_eq!(world.reason(&token), None, "nobody reads");
+    runtime().block_on(async {
+        assert_eq!(world.reason(&token), None); // starts the task
+        pass(&clock, SECOND).await;
+        assert_eq!(world.reason(&token), Some(Reason::Revoked));
+    });
+}
+
+/// The last handle is gone: nobody reads any more, and the store is free.
+#[tokio::test(start_paused = true)]
+async fn the_task_ends_with_the_last_handle() {
+    let (store, clock) = (Tricky::default(), TestClock::at(START));
+    let world = following(&store, &clock, WhenStale::Refuse);
+    world.revocations.ready().await;
+    drop(world);
+    pass(&clock, 15 * SECOND).await;
+    let reads = store.reads();
+    pass(&clock, 60 * SECOND).await;
+    assert_eq!(store.reads(), reads);
+    assert_eq!(Arc::strong_count(&store.mood), 1);
+}
+
+#[test]
+fn what_is_wrong_with_the_settings_is_told() {
+    let store = MemoryRevocationStore::new;
+    let told = |builder: RevocationsBuilder| builder.build().unwrap_err().to_string();
+    let builder = Revocations::builder;
+    assert!(told(builder().store(store())).contains(".max_age(Duration::from_secs(30), WhenStale::Refuse)"));
+    assert!(told(builder().max_age(MAX_AGE, WhenStale::Refuse)).contains("there is no store"));
+    let aged = |age| builder().store(store()).max_age(age, WhenStale::ServeOn);
+    for wrong in [SECOND, Duration::from_secs(86_401)] {
+        assert!(told(aged(wrong)).contains("2s to 86400s"), "{}", told(aged(wrong)));
+    }
+    for good in [2 * SECOND, Duration::from_secs(86_400)] {
+        assert!(aged(good).build().is_ok());
+    }
+    for wrong in [59 * SECOND, Duration::from_secs(366 * 86_400 + 1)] {
+        assert!(told(builder().longest_token(wrong)).contains("longest_token"));
+    }
+    for good in [60 * SECOND, Duration::from_secs(366 * 86_400)] {
+        assert!(builder().longest_token(good).build().is_ok());
+    }
+}
