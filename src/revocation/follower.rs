@@ -11,13 +11,17 @@ use super::revocations::Shared;
 use crate::runtime::{NowOrLater, Stopwatch, trace};
 use crate::store::{LogPosition, RevocationPage, RevocationStore, StoreError};
 
-/// How long a read may wait for something new.
+/// How long a read may wait for something new; less if the view would grow too old meanwhile.
 const WAIT: Duration = Duration::from_secs(5);
 /// How much longer it may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The pause between two reads of a store that does not wait.
 const PAUSE: Duration = Duration::from_millis(250);
-/// The first pause after a failure, and the last.
+/// The pause after something new, in which more of it gathers: a fleet that reads each of a hundred revocations a second by itself
+/// would ask for too much. The first one has arrived by then.
+const GATHER: Duration = Duration::from_millis(200);
+/// The first pause after a failure, and the last. All of it is drawn by lot: those who failed at the same moment must not come
+/// back at the same moment.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// About how often each process asks the store to remove what has expired.
 const CLEAN_UP: Duration = Duration::from_secs(3600);
@@ -27,7 +31,11 @@ const CLEAN_UP: Duration = Duration::from_secs(3600);
 pub(super) fn start(shared: &Arc<Shared>) {
     let (Ok(runtime), Some(followed)) = (Handle::try_current(), &shared.followed) else { return };
     if !followed.is_running.swap(true, Ordering::AcqRel) {
-        runtime.spawn(follow(Running(Arc::downgrade(shared)), Arc::clone(&followed.store)));
+        runtime.spawn(follow(
+            Running(Arc::downgrade(shared)),
+            Arc::clone(&followed.store),
+            followed.wait(WAIT),
+        ));
     }
 }
 
@@ -42,20 +50,20 @@ impl Drop for Running {
     }
 }
 
-async fn follow(running: Running, store: Arc<dyn RevocationStore>) {
+async fn follow(running: Running, store: Arc<dyn RevocationStore>, wait: Duration) {
     let mut position: Option<LogPosition> = None;
     let mut pause = BACK_OFF.0;
     let (mut since_clean_up, mut clean_up_after) = (Stopwatch::start(), CLEAN_UP.mul_f64(part()));
     loop {
         let asked = Stopwatch::start();
-        let page = read(&*store, position.clone()).await;
+        let page = read(&*store, position.clone(), wait).await;
         let Some(shared) = running.0.upgrade() else { return };
         match page {
             Ok(page) => {
                 let lost = shared.take_in(&page);
                 shared.remove_expired();
                 drop(shared);
-                let is_idle = page.records.is_empty() && !page.has_more && !page.is_restarted;
+                let (is_empty, has_more) = (page.records.is_empty(), page.has_more);
                 position = Some(page.position);
                 pause = BACK_OFF.0;
                 if !lost.is_empty()
@@ -64,14 +72,17 @@ async fn follow(running: Running, store: Arc<dyn RevocationStore>) {
                     trace::warn!(error = %_error, "revocations cannot be appended again");
                     position = None;
                 }
-                if is_idle && asked.elapsed() < PAUSE {
-                    sleep(PAUSE.mul_f64(0.5 + part())).await;
+                match is_empty {
+                    _ if has_more => {}
+                    false => sleep(GATHER.mul_f64(0.5 + part())).await,
+                    true if asked.elapsed() < PAUSE => sleep(PAUSE.mul_f64(0.5 + part())).await,
+                    true => {}
                 }
             }
             Err(error) => {
                 shared.failed(&error);
                 drop(shared);
-                sleep(pause.mul_f64(0.5 + part() / 2.0)).await;
+                sleep(pause.mul_f64(part())).await;
                 pause = (pause * 2).min(BACK_OFF.1);
             }
         }
@@ -90,8 +101,9 @@ async fn follow(running: Running, store: Arc<dyn RevocationStore>) {
 async fn read(
     store: &dyn RevocationStore,
     position: Option<LogPosition>,
+    wait: Duration,
 ) -> Result<RevocationPage, StoreError> {
-    timeout(WAIT + PATIENCE, store.read(position, WAIT))
+    timeout(wait + PATIENCE, store.read(position, wait))
         .await
         .unwrap_or_else(|late| Err(StoreError::new(late)))
 }

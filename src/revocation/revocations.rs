@@ -318,6 +318,11 @@ impl Followed {
         }
     }
 
+    /// How long a read may wait: the view must not grow too old while nothing happens.
+    pub(super) fn wait(&self, most: Duration) -> Duration {
+        most.min(self.max_age / 3)
+    }
+
     fn was_complete(&self) -> bool {
         self.complete_at.load(Ordering::Acquire) > 0
     }

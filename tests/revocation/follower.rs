@@ -68,7 +68,7 @@ fn following(store: &Tricky, clock: &TestClock, when_stale: WhenStale) -> World 
 
 /// Lets time pass for timers and clock alike, in small steps, so that a task can do in it what it wants to.
 async fn pass(clock: &TestClock, span: Duration) {
-    let step = Duration::from_millis(100);
+    let step = span.min(Duration::from_millis(100));
     let mut passed = Duration::ZERO;
     while passed < span {
         clock.advance(step);
@@ -174,6 +174,39 @@ async fn what_goes_wrong_is_told_and_mends_itself() {
         pass(&clock, 15 * SECOND).await;
         assert_eq!(world.revocations.health().last_error, None);
     }
+}
+
+/// The shortest age that can be set: a healthy store on which nothing happens keeps the view fresh.
+#[tokio::test(start_paused = true)]
+async fn a_calm_store_keeps_the_view_fresh() {
+    let (store, clock) = (Tricky::default(), TestClock::at(START));
+    let world = World::at(clock.clone(), |builder| {
+        builder.store(store.clone()).max_age(2 * SECOND, WhenStale::Refuse)
+    });
+    world.revocations.ready().await;
+    let token = world.token(json!({}));
+    for _ in 0..60 {
+        pass(&clock, SECOND / 2).await;
+        assert_eq!(world.reason(&token), None, "{:?}", world.revocations.health());
+    }
+    assert!(store.reads() < 60, "{}", store.reads());
+}
+
+/// A hundred revocations a second are read a few at a time.
+#[tokio::test(start_paused = true)]
+async fn a_busy_store_is_not_read_for_each_revocation() {
+    let (store, clock) = (Tricky::default(), TestClock::at(START));
+    let [world, other] = [(); 2].map(|()| following(&store, &clock, WhenStale::Refuse));
+    world.revocations.ready().await;
+    other.revocations.ready().await;
+    let before = store.reads();
+    for n in 0..100 {
+        other.revocations.revoke(Revocation::session(ISSUER, n.to_string())).await.unwrap();
+        pass(&clock, Duration::from_millis(10)).await;
+    }
+    pass(&clock, SECOND).await;
+    assert_eq!(world.revocations.health().entries, 100);
+    assert!(store.reads() - before < 40, "{}", store.reads() - before);
 }
 
 /// A store that is down is not asked all the time, and neither is one that does not wait.
