@@ -221,6 +221,10 @@ impl Revocations {
         if self.revokes(token) { Err(Reason::Revoked.into()) } else { Ok(()) }
     }
 
+    pub(crate) fn longest_token(&self) -> Duration {
+        self.0.longest_token
+    }
+
     pub(crate) fn revokes(&self, token: &TokenFacts<'_>) -> bool {
         self.0.view.revokes(token)
     }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tower_service::Service;
 
 use crate::keys::KeyHealth;
+use crate::revocation::{RevocationHealth, Revocations};
 use crate::runtime::NowOrLater;
 use crate::served::DocumentBody;
 use crate::verify::Verifier;
@@ -24,6 +25,9 @@ use crate::verify::Verifier;
 /// | `ok` | 200 | there are keys |
 /// | `stale` | 200 | there are, but one provider fails, and a refresh of its keys is due ([`KeyHealth::is_stale`]) |
 /// | `unavailable` | 503 | the tokens of one authority are refused, since it has no keys |
+///
+/// With revocations ([`VerifierBuilder::revocations`](crate::VerifierBuilder::revocations)) whose view is too old it is `unavailable`
+/// if tokens are refused then, and `stale` if they are not.
 ///
 /// Where there are no keys the probe itself asks for them, and waits for one fetch (`RemoteKeys::fetch_time`, 5 seconds unless
 /// told) unless there is a back-off; so a server that gets no requests before it is ready becomes ready. Probes cause no more
@@ -63,7 +67,8 @@ impl<C> Verifier<C> {
 }
 
 impl HealthService {
-    /// Adds `sources` to the body: what [`KeyHealth`] knows of each source of keys, durations in seconds.
+    /// Adds `sources` to the body: what [`KeyHealth`] knows of each source of keys, durations in seconds; and `revocations`: what
+    /// [`RevocationHealth`] knows, if there are any.
     ///
     /// It names your providers and what is wrong with them, so mount it where only you can ask.
     #[must_use]
@@ -74,12 +79,17 @@ impl HealthService {
     async fn answer(self, head_only: bool) -> Response<DocumentBody> {
         self.verifier.warm_all().await;
         let health = self.verifier.key_health();
-        let worst = health.iter().map(Status::of).max().unwrap_or(Status::Ok);
+        let revocations = self.verifier.revocations().map(Revocations::health);
+        let of_revocations = revocations.as_ref().map(Status::of_revocations);
+        let worst = health.iter().map(Status::of).chain(of_revocations).max().unwrap_or(Status::Ok);
         let mut body = json!({ "status": worst.as_str() });
         if self.details
             && let Some(members) = body.as_object_mut()
         {
             members.insert("sources".to_owned(), health.iter().map(details).collect());
+            if let Some(revocations) = revocations {
+                members.insert("revocations".to_owned(), details_of_revocations(&revocations));
+            }
         }
         let body = body.to_string();
         let length = body.len();
@@ -110,6 +120,14 @@ impl Status {
         }
     }
 
+    fn of_revocations(health: &RevocationHealth) -> Self {
+        match (health.refuses, health.is_stale) {
+            (true, _) => Self::Unavailable,
+            (false, true) => Self::Stale,
+            (false, false) => Self::Ok,
+        }
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -124,6 +142,15 @@ impl Status {
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
+}
+
+fn details_of_revocations(health: &RevocationHealth) -> Value {
+    json!({
+        "status": Status::of_revocations(health).as_str(),
+        "entries": health.entries,
+        "age_seconds": health.age.map(|age| age.as_secs_f64()),
+        "last_error": health.last_error,
+    })
 }
 
 fn details(health: &KeyHealth) -> Value {

@@ -11,6 +11,8 @@ use super::verifier::Verifier;
 use crate::error::{AuthError, Reason};
 use crate::jose;
 use crate::keys::KeySource;
+use crate::revocation::{Revocations, TokenFacts};
+use crate::runtime::UnixTime;
 
 /// What [`Verifier::explain`] found: the verdict, what the token says, and the remedy.
 ///
@@ -109,6 +111,22 @@ impl<C: ClaimsType> Verifier<C> {
             }
             Some(_) => None,
         }
+    }
+
+    /// Whether it is the revocations that refuse the token, and not a check.
+    fn revokes(&self, read: &Unverified) -> bool {
+        let text = |name| read.claim(name).as_str().map(str::to_owned);
+        let (issuer, token_id, session_id, subject) = (text("iss"), text("jti"), text("sid"), text("sub"));
+        let time = |name| read.claim(name).as_u64().map(UnixTime::from_secs);
+        let facts = TokenFacts {
+            issuer: issuer.as_deref().unwrap_or_default(),
+            token_id: token_id.as_deref(),
+            session_id: session_id.as_deref(),
+            subject: subject.as_deref(),
+            issued_at: time("iat"),
+            expires_at: time("exp").unwrap_or_default(),
+        };
+        self.revocations().is_some_and(|revocations| revocations.revokes(&facts))
     }
 
     fn rule(&self, error: &AuthError, read: &Unverified) -> String {
@@ -232,6 +250,14 @@ impl<C: ClaimsType> Verifier<C> {
                  (Limits::audience_elements)",
                 core.limits.audience_elements
             ),
+            Reason::InvalidClaim if claim == "exp" && said.is_number() && self.revocations().is_some() => {
+                let longest = self.revocations().map(Revocations::longest_token).unwrap_or_default();
+                format!(
+                    "the token lives from {} to {said}, longer than {longest:?}, for which revocations are kept; see \
+                     RevocationsBuilder::longest_token",
+                    read.claim("iat")
+                )
+            }
             Reason::InvalidClaim if claim == "cnf" => {
                 "the token is bound to a key (`cnf`), and no binding is configured".to_owned()
             }
@@ -251,6 +277,14 @@ impl<C: ClaimsType> Verifier<C> {
                 None => "a check of your own refused it".to_owned(),
             },
             Reason::InvalidClaim => format!("`{claim}` is {said}: of a wrong type, or refused by a check"),
+            Reason::Revoked if self.revokes(read) => {
+                "it was revoked: by its `jti`, `sid` or `sub`, or all tokens of its issuer were".to_owned()
+            }
+            Reason::RevocationUnavailable if self.revocations().is_some_and(|all| all.health().refuses) => {
+                let health = self.revocations().map(Revocations::health);
+                let why = health.and_then(|health| health.last_error).map_or_else(String::new, |why| format!(": {why}"));
+                format!("what is revoked is not known: the view is older than RevocationsBuilder::max_age{why}")
+            }
             _ => "a check of your own refused it, or could not be made".to_owned(),
         }
     }

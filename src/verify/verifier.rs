@@ -24,6 +24,7 @@ use crate::crypto::PreparedKey;
 use crate::error::{AuthError, ConfigError, Reason};
 use crate::jose::{self, Claims, Compact, FirstMember, Header, Limits, Padding, RegisteredClaims, Scratch};
 use crate::keys::{Candidates, NoKey, PreparedSet};
+use crate::revocation::Revocations;
 use crate::runtime::{Clock, NowOrLater, UnixTime, trace};
 
 /// A checked set of authorities, ready to verify tokens into the claims type `C`.
@@ -374,7 +375,7 @@ impl<C: ClaimsType> Verifier<C> {
 
     /// Refuses a token that was revoked.
     fn judge_life(&self, jwt: &Jwt<C>, now: UnixTime) -> Result<(), AuthError> {
-        match self.core.life.as_ref().and_then(|life| life.revocations.as_ref()) {
+        match self.revocations() {
             Some(revocations) => {
                 revocations.judge(&jwt.registered().facts(), now).map_err(AuthError::after_signature)
             }
@@ -520,6 +521,10 @@ impl<C> Verifier<C> {
 
     pub(super) fn new_of(core: Core, tokens: Option<VerifiedTokens<C>>) -> Self {
         Self { core: Arc::new(core), tokens: tokens.map(Arc::new) }
+    }
+
+    pub(crate) fn revocations(&self) -> Option<&Revocations> {
+        self.core.life.as_ref()?.revocations.as_ref()
     }
 
     pub(super) fn core(&self) -> &Core {

@@ -8,6 +8,9 @@ use tower_jwt_auth::{
     RevocationStore, StoreError, WhenStale,
 };
 
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+
 use super::*;
 
 const MAX_AGE: Duration = Duration::from_secs(30);
@@ -291,6 +294,44 @@ async fn the_task_ends_with_the_last_handle() {
     pass(&clock, 60 * SECOND).await;
     assert_eq!(store.reads(), reads);
     assert_eq!(Arc::strong_count(&store.mood), 1);
+}
+
+/// The probe of a load balancer sees what a request would.
+#[tokio::test(start_paused = true)]
+async fn readiness_shows_the_age() {
+    let (store, clock) = (Tricky::default(), TestClock::at(START));
+    let strict = following(&store, &clock, WhenStale::Refuse);
+    let lenient = following(&store, &clock, WhenStale::ServeOn);
+    let probe = async |world: &World| {
+        let service = world.verifier.health_service().with_details();
+        let response = service.oneshot(http::Request::new(())).await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice::<Value>(&body).unwrap())
+    };
+    let expected = |status: &str, of_view: &str, age: Value, error: Value| {
+        json!({
+            "status": status, "sources": [],
+            "revocations": { "status": of_view, "entries": 0, "age_seconds": age, "last_error": error },
+        })
+    };
+    let before = (503, expected("unavailable", "unavailable", Value::Null, Value::Null));
+    assert_eq!(probe(&strict).await, before);
+    for world in [&strict, &lenient] {
+        world.revocations.ready().await;
+        assert_eq!(probe(world).await, (200, expected("ok", "ok", json!(0.0), Value::Null)));
+    }
+    store.becomes(FAILS);
+    pass(&clock, 6 * SECOND).await;
+    clock.advance(MAX_AGE);
+    for (world, code, word) in [(&strict, 503, "unavailable"), (&lenient, 200, "stale")] {
+        let (status, body) = probe(world).await;
+        let age = body["revocations"]["age_seconds"].clone();
+        assert!(age.as_f64().unwrap() > 30.0);
+        assert_eq!((status, body), (code, expected(word, word, age, json!("connection refused"))));
+    }
+    let refused = strict.verifier.explain(&strict.token(json!({}))).to_string();
+    assert!(refused.contains("older than RevocationsBuilder::max_age: connection refused"), "{refused}");
 }
 
 #[test]

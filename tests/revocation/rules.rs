@@ -223,6 +223,25 @@ async fn the_answer_is_that_of_a_bad_token() {
 }
 
 #[tokio::test]
+async fn explain_names_the_rule() {
+    let world = World::with(|builder| builder.longest_token(HOUR));
+    let token = world.token(json!({}));
+    let long = world.token(json!({ "exp": START.as_secs() + 3601 }));
+    let explained = world.verifier.explain(&long).to_string();
+    assert!(explained.contains("longer than 3600s, for which revocations are kept"), "{explained}");
+    world.revocations.revoke(Revocation::session(ISSUER, "s1")).await.unwrap();
+    let explained = world.verifier.explain(&token).to_string();
+    assert!(explained.contains("it was revoked: by its `jti`"), "{explained}");
+    // What a check of the user's refuses is not said to be revoked here.
+    let check = |_: &tower_jwt_auth::Principal| Err(AuthError::new(Reason::Revoked));
+    let authority = world.issuer.authority().check(check);
+    let builder = Verifier::<Claims>::builder().authority(authority).clock(world.clock.clone());
+    let verifier = builder.revocations(world.revocations.clone()).build().unwrap();
+    let explained = verifier.explain(&world.token(json!({ "sid": "s2" }))).to_string();
+    assert!(explained.contains("a check of your own"), "{explained}");
+}
+
+#[tokio::test]
 async fn debug_shows_no_names() {
     let world = World::new();
     world.revocations.revoke(Revocation::subject(ISSUER, "bob-the-secret")).await.unwrap();
