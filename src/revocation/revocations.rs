@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -70,7 +70,8 @@ pub(super) struct Followed {
     /// Milliseconds since 1970: when the store last said that this process has everything. 0: never.
     pub(super) complete_at: AtomicU64,
     pub(super) is_running: AtomicBool,
-    pub(super) last_error: Mutex<Option<String>>,
+    last_error: Mutex<Option<String>>,
+    failures: AtomicU32,
     /// What this process has revoked itself, for a store that loses it.
     own: Mutex<VecDeque<RevocationRecord>>,
 }
@@ -110,6 +111,8 @@ pub struct RevocationHealth {
     pub refuses: bool,
     /// What went wrong when the store was read last; `None` if nothing did. For the log: it may name hosts.
     pub last_error: Option<String>,
+    /// Reads that failed since the last good one.
+    pub failures: u32,
 }
 
 impl Revocations {
@@ -189,6 +192,7 @@ impl Revocations {
                 is_stale: false,
                 refuses: false,
                 last_error: None,
+                failures: 0,
             };
         };
         let now = self.0.clock.now();
@@ -199,6 +203,7 @@ impl Revocations {
             is_stale,
             refuses: is_stale && followed.when_stale == WhenStale::Refuse,
             last_error: followed.last_error().clone(),
+            failures: followed.failures.load(Ordering::Relaxed),
         }
     }
 
@@ -263,6 +268,7 @@ impl Shared {
         let Some(followed) = &self.followed else { return Vec::new() };
         self.learn(&page.records);
         *followed.last_error() = None;
+        followed.failures.store(0, Ordering::Relaxed);
         if !page.has_more {
             let first = !followed.was_complete();
             followed.complete_at.store(millis::of(self.clock.now()).max(1), Ordering::Release);
@@ -283,10 +289,11 @@ impl Shared {
     pub(super) fn failed(&self, error: &dyn fmt::Display) {
         let error = error.to_string();
         trace::warn!(error, "revocations cannot be read");
-        metric::counter!(metric::REVOCATIONS_FAILURES);
         if let Some(followed) = &self.followed {
             *followed.last_error() = Some(error);
+            followed.failures.fetch_add(1, Ordering::Relaxed);
         }
+        self.measure();
     }
 
     fn measure(&self) {
@@ -295,6 +302,10 @@ impl Shared {
             metric::gauge!(
                 metric::REVOCATIONS_READ_AT,
                 followed.complete_at.load(Ordering::Relaxed) as f64 / 1000.0
+            );
+            metric::gauge!(
+                metric::REVOCATIONS_FAILURES,
+                f64::from(followed.failures.load(Ordering::Relaxed))
             );
         }
     }
@@ -318,6 +329,7 @@ impl Followed {
             complete_at: AtomicU64::new(0),
             is_running: AtomicBool::new(false),
             last_error: Mutex::new(None),
+            failures: AtomicU32::new(0),
             own: Mutex::default(),
         }
     }

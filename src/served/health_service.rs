@@ -150,6 +150,7 @@ fn details_of_revocations(health: &RevocationHealth) -> Value {
         "entries": health.entries,
         "age_seconds": health.age.map(|age| age.as_secs_f64()),
         "last_error": health.last_error,
+        "failures": health.failures,
     })
 }
 

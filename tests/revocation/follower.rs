@@ -309,17 +309,20 @@ async fn readiness_shows_the_age() {
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, serde_json::from_slice::<Value>(&body).unwrap())
     };
-    let expected = |status: &str, of_view: &str, age: Value, error: Value| {
+    let expected = |status: &str, of_view: &str, age: Value, error: Value, failures: u64| {
         json!({
             "status": status, "sources": [],
-            "revocations": { "status": of_view, "entries": 0, "age_seconds": age, "last_error": error },
+            "revocations": {
+                "status": of_view, "entries": 0, "age_seconds": age,
+                "last_error": error, "failures": failures,
+            },
         })
     };
-    let before = (503, expected("unavailable", "unavailable", Value::Null, Value::Null));
+    let before = (503, expected("unavailable", "unavailable", Value::Null, Value::Null, 0));
     assert_eq!(probe(&strict).await, before);
     for world in [&strict, &lenient] {
         world.revocations.ready().await;
-        assert_eq!(probe(world).await, (200, expected("ok", "ok", json!(0.0), Value::Null)));
+        assert_eq!(probe(world).await, (200, expected("ok", "ok", json!(0.0), Value::Null, 0)));
     }
     store.becomes(FAILS);
     pass(&clock, 6 * SECOND).await;
@@ -328,7 +331,10 @@ async fn readiness_shows_the_age() {
         let (status, body) = probe(world).await;
         let age = body["revocations"]["age_seconds"].clone();
         assert!(age.as_f64().unwrap() > 30.0);
-        assert_eq!((status, body), (code, expected(word, word, age, json!("connection refused"))));
+        let failures = body["revocations"]["failures"].as_u64().unwrap();
+        assert!(failures > 1);
+        let expected = expected(word, word, age, json!("connection refused"), failures);
+        assert_eq!((status, body), (code, expected));
     }
     let refused = strict.verifier.explain(&strict.token(json!({}))).to_string();
     assert!(refused.contains("older than RevocationsBuilder::max_age: connection refused"), "{refused}");

@@ -22,6 +22,7 @@ pub mod traces;
 mod words;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::header;
@@ -32,7 +33,8 @@ use axum::{Json, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 use tower_jwt_auth::{
-    Authority, Claims, Clock, ConfigError, Jwt, JwtAuthLayer, Require, TokenCache, Verifier,
+    Authority, Claims, Clock, ConfigError, Jwt, JwtAuthLayer, MemoryRevocationStore, Require, Revocations,
+    TokenCache, Verifier, WhenStale,
 };
 
 use crate::board::Board;
@@ -62,8 +64,18 @@ impl Service {
         demo: Option<Demo>,
         clock: impl Clock + Clone,
     ) -> Result<Self, ConfigError> {
-        let verifier =
-            Verifier::builder().authority(authority).cache(TokenCache::new()).clock(clock.clone()).build()?;
+        // With several processes: a store of Redis or PostgreSQL, and `WhenStale::Refuse` if nobody may come in who was logged out.
+        let revocations = Revocations::builder()
+            .store(MemoryRevocationStore::new())
+            .max_age(Duration::from_secs(30), WhenStale::ServeOn)
+            .clock(clock.clone())
+            .build()?;
+        let verifier = Verifier::builder()
+            .authority(authority)
+            .cache(TokenCache::new())
+            .revocations(revocations)
+            .clock(clock.clone())
+            .build()?;
         Ok(Self { verifier, board: Arc::new(Board::new(clock)), metrics, demo })
     }
 
