@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use cases::{Case, Handler, Noon, User, answer, case, request};
 
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 22] = [
     "bare",
     "accepted, HS256",
     "accepted, RS256",
@@ -22,6 +22,8 @@ const NAMES: [&str; 20] = [
     "accepted, HS256, 1000 keys",
     "accepted, cached, HS256",
     "accepted, cached, RS256",
+    "accepted, HS256, 1000 revocations",
+    "accepted, cached, HS256, 1000 revocations",
     "refused, no token",
     "refused, 8 KiB without dots",
     "refused, 8 KiB in three segments of garbage",
@@ -49,6 +51,9 @@ fn main() {
     let mut verifier = Verifier::<User>::builder().authorities(authorities).clock(Noon);
     if name.contains("cached") {
         verifier = verifier.cache(TokenCache::new());
+    }
+    if name.contains("revocations") {
+        verifier = verifier.revocations(cases::revocations());
     }
     let verifier = verifier.build().unwrap();
     run(JwtAuthLayer::new(verifier).layer(Handler), token.as_deref(), calls);
