@@ -4,10 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::access_tokens::AccessTokens;
 use super::rules::Lifetimes;
 use super::tokens::RefreshTokens;
 use crate::crypto::{hmac_sha256, sha256};
 use crate::error::{ConfigError, ConfigProblemKind, Problems};
+use crate::revocation::Revocations;
 use crate::runtime::{Clock, SystemClock};
 use crate::store::RefreshStore;
 
@@ -24,6 +26,7 @@ pub struct RefreshTokensBuilder {
     clock: Arc<dyn Clock>,
     lifetimes: Lifetimes,
     sessions_per_subject: usize,
+    access_tokens: Option<AccessTokens>,
 }
 
 impl RefreshTokensBuilder {
@@ -33,6 +36,7 @@ impl RefreshTokensBuilder {
             clock: Arc::new(SystemClock),
             lifetimes: Lifetimes { idle: 14 * DAY, absolute: 30 * DAY, grace: Duration::from_secs(10) },
             sessions_per_subject: 100,
+            access_tokens: None,
         }
     }
 
@@ -64,6 +68,15 @@ impl RefreshTokensBuilder {
     /// has not been used for longest. After logins at the same moment there may be one more, until the next login.
     pub fn sessions_per_subject(mut self, most: usize) -> Self {
         self.sessions_per_subject = most;
+        self
+    }
+
+    /// Ends the access tokens of a session with it: whenever a session is ended, its `sid` is revoked for the tokens of this issuer.
+    ///
+    /// Use the revocations that the verifiers of the access tokens have
+    /// ([`VerifierBuilder::revocations`](crate::VerifierBuilder::revocations)).
+    pub fn revocations(mut self, issuer: impl Into<String>, revocations: Revocations) -> Self {
+        self.access_tokens = Some(AccessTokens { issuer: issuer.into(), revocations });
         self
     }
 
@@ -100,7 +113,13 @@ impl RefreshTokensBuilder {
             problems.add(ConfigError::no_backend());
         }
         problems.into_result()?;
-        Ok(RefreshTokens::new(self.store, self.clock, self.lifetimes, self.sessions_per_subject))
+        Ok(RefreshTokens::new(
+            self.store,
+            self.clock,
+            self.lifetimes,
+            self.sessions_per_subject,
+            self.access_tokens,
+        ))
     }
 }
 

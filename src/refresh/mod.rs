@@ -3,6 +3,7 @@
 //! `token` knows bytes and hashes, `rules` judge (pure functions of a record, a token and the time), `tokens` puts
 //! both together with a store.
 
+mod access_tokens;
 mod builder;
 mod error;
 mod rules;

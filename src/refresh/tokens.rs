@@ -6,6 +6,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+use super::access_tokens::AccessTokens;
 use super::builder::RefreshTokensBuilder;
 use super::error::RefreshError;
 use super::rules::{Lifetimes, Verdict};
@@ -61,28 +62,18 @@ use crate::store::{RefreshRecord, RefreshStore, Session, StoreError, millis};
 ///
 /// # Access tokens
 ///
-/// They live on after a logout until they expire. Where that is too long, let the authority ask, at the price of a look
-/// into the store for each request:
+/// They live on after a logout until they expire, unless they are revoked with their session
+/// ([`RefreshTokensBuilder::revocations`]):
 ///
 /// ```
 /// # fn main() -> Result<(), tower_jwt_auth::ConfigError> {
-/// use tower_jwt_auth::{AuthError, Authority, MemoryRefreshStore, Principal, Reason, RefreshTokens, Secret};
+/// use tower_jwt_auth::{Authority, Claims, MemoryRefreshStore, RefreshTokens, Revocations, Secret, Verifier};
 ///
-/// let refresh = RefreshTokens::builder(MemoryRefreshStore::new()).build()?;
-/// let authority = Authority::hs256(Secret::generate()?)
-///     .issuer("shop")
-///     .audience("api")
-///     .check_async(move |principal: Principal| {
-///         let refresh = refresh.clone();
-///         async move {
-///             let sid: String = principal.claim("sid").ok_or(Reason::MissingClaim)?;
-///             match refresh.is_live(principal.subject().unwrap_or_default(), &sid).await {
-///                 Ok(true) => Ok(()),
-///                 Ok(false) => Err(AuthError::new(Reason::Revoked)),
-///                 Err(error) => Err(AuthError::new(Reason::RevocationUnavailable).with_source(error)),
-///             }
-///         }
-///     });
+/// let revocations = Revocations::in_memory(); // several processes share a store
+/// let refresh =
+///     RefreshTokens::builder(MemoryRefreshStore::new()).revocations("shop", revocations.clone()).build()?;
+/// let authority = Authority::hs256(Secret::generate()?).issuer("shop").audience("api");
+/// let verifier = Verifier::<Claims>::builder().authority(authority).revocations(revocations).build()?;
 /// # Ok(()) }
 /// ```
 ///
@@ -95,6 +86,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     lifetimes: Lifetimes,
     sessions_per_subject: usize,
+    access_tokens: Option<AccessTokens>,
 }
 
 /// What a login yields.
@@ -130,8 +122,9 @@ impl RefreshTokens {
         clock: Arc<dyn Clock>,
         lifetimes: Lifetimes,
         sessions_per_subject: usize,
+        access_tokens: Option<AccessTokens>,
     ) -> Self {
-        Self(Arc::new(Inner { store, clock, lifetimes, sessions_per_subject }))
+        Self(Arc::new(Inner { store, clock, lifetimes, sessions_per_subject, access_tokens }))
     }
 
     /// Begins a session: call it when somebody has logged in.
@@ -158,10 +151,10 @@ impl RefreshTokens {
         records.sort_by_cached_key(|record| {
             Reverse((record.is_live(now), record.session().last_used_at(), record.id().to_owned()))
         });
-        let beyond = records.iter().skip(self.0.sessions_per_subject);
+        let mut beyond = records.split_off(self.0.sessions_per_subject);
         // A login is not undone because the clock was set back and it looks older than the others.
-        let beyond = beyond.filter(|record| record.session().sid() != begun.sid());
-        self.0.store.remove(beyond.map(|record| record.id().to_owned()).collect()).await
+        beyond.retain(|record| record.sid != begun.sid());
+        self.end_records(&beyond).await
     }
 
     /// Exchanges a token for its successor.
@@ -188,7 +181,7 @@ impl RefreshTokens {
         let loaded = load_user(record.session()).await.map_err(|error| RefreshError::User(error.into()))?;
         let Some(user) = loaded else {
             trace::debug!(sid = record.session().sid(), "no such user any more, so the session ends");
-            self.0.store.remove(vec![record.id().to_owned()]).await?;
+            self.end_records(&[record]).await?;
             return Err(RefreshError::Invalid);
         };
         let (record, token) = match verdict {
@@ -219,7 +212,7 @@ impl RefreshTokens {
             Verdict::Reused => {
                 let session = record.session();
                 trace::warn!(sid = session.sid(), "a refresh token was used again, so its session ends");
-                self.0.store.remove(vec![record.id().to_owned()]).await?;
+                self.end_records(&[record]).await?;
                 metric::counter!(metric::REFRESH_REUSED);
                 Err(RefreshError::Reused(session))
             }
@@ -247,10 +240,26 @@ impl RefreshTokens {
     /// # Errors
     /// If the store could not be written: the session may live on.
     pub async fn end(&self, token: &RefreshToken) -> Result<(), StoreError> {
-        match Parts::of(token) {
-            Some(presented) => self.0.store.remove(vec![presented.record_id()?]).await,
+        let Some(presented) = Parts::of(token) else { return Ok(()) };
+        let id = presented.record_id()?;
+        if self.0.access_tokens.is_none() {
+            return self.0.store.remove(vec![id]).await;
+        }
+        match self.0.store.load(id).await? {
+            Some(record) => self.end_records(&[record]).await,
             None => Ok(()),
         }
+    }
+
+    /// Ends sessions, and their access tokens if those are known. One does not wait for the other to succeed: what can be ended
+    /// is ended.
+    async fn end_records(&self, records: &[RefreshRecord]) -> Result<(), StoreError> {
+        let revoked = match &self.0.access_tokens {
+            Some(access_tokens) => access_tokens.revoke(records).await,
+            None => Ok(()),
+        };
+        self.0.store.remove(records.iter().map(|record| record.id().to_owned()).collect()).await?;
+        revoked
     }
 
     /// Ends all sessions of a subject: logout everywhere, also after a changed password.
@@ -259,7 +268,7 @@ impl RefreshTokens {
     /// If the store could not be read or written: sessions may live on.
     pub async fn end_all(&self, subject: &str) -> Result<(), StoreError> {
         let records = self.0.store.list(subject.to_owned()).await?;
-        self.0.store.remove(records.iter().map(|record| record.id().to_owned()).collect()).await
+        self.end_records(&records).await
     }
 
     /// Ends one session of a subject, by its public name. Says whether there was such a session.
@@ -271,7 +280,7 @@ impl RefreshTokens {
     pub async fn end_session(&self, subject: &str, sid: &str) -> Result<bool, StoreError> {
         match self.live_record(subject, sid).await? {
             Some(record) => {
-                self.0.store.remove(vec![record.id().to_owned()]).await?;
+                self.end_records(&[record]).await?;
                 Ok(true)
             }
             None => Ok(false),

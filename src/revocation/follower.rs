@@ -13,7 +13,7 @@ use crate::store::{LogPosition, RevocationPage, RevocationStore, StoreError};
 
 /// How long a read may wait for something new; less if the view would grow too old meanwhile.
 const WAIT: Duration = Duration::from_secs(5);
-/// How much longer it may take.
+/// How much longer it may take, and how long a write may.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The pause between two reads of a store that does not wait.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -60,17 +60,20 @@ async fn follow(running: Running, store: Arc<dyn RevocationStore>, wait: Duratio
         let Some(shared) = running.0.upgrade() else { return };
         match page {
             Ok(page) => {
-                let lost = shared.take_in(&page);
+                let unsent = shared.take_in(&page);
                 shared.remove_expired();
                 drop(shared);
                 let (is_empty, has_more) = (page.records.is_empty(), page.has_more);
                 position = Some(page.position);
                 pause = BACK_OFF.0;
-                if !lost.is_empty()
-                    && let Err(_error) = patiently(store.append(lost)).await
+                if !unsent.is_empty()
+                    && let Err(_error) = patiently(store.append(unsent.clone())).await
                 {
-                    trace::warn!(error = %_error, "revocations cannot be appended again");
-                    position = None;
+                    trace::warn!(error = %_error, "revocations cannot be appended");
+                    let Some(shared) = running.0.upgrade() else { return };
+                    if let Some(followed) = &shared.followed {
+                        followed.keep_unsent(unsent);
+                    }
                 }
                 match is_empty {
                     _ if has_more => {}
@@ -108,7 +111,7 @@ async fn read(
         .unwrap_or_else(|late| Err(StoreError::new(late)))
 }
 
-async fn patiently<T>(answer: NowOrLater<Result<T, StoreError>>) -> Result<T, StoreError> {
+pub(super) async fn patiently<T>(answer: NowOrLater<Result<T, StoreError>>) -> Result<T, StoreError> {
     timeout(PATIENCE, answer).await.unwrap_or_else(|late| Err(StoreError::new(late)))
 }
 

@@ -7,6 +7,6 @@ mod revoked_tokens;
 mod view;
 
 pub use builder::{RevocationsBuilder, WhenStale};
-pub(crate) use revocations::TokenFacts;
 pub use revocations::{RevocationHealth, Revocations};
 pub use revoked_tokens::Revocation;
+pub(crate) use view::TokenFacts;

@@ -9,9 +9,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::builder::{RevocationsBuilder, WhenStale};
-use super::follower;
+use super::follower::{self, patiently};
 use super::revoked_tokens::Revocation;
-use super::view::View;
+use super::view::{TokenFacts, View};
 use crate::error::{AuthError, Reason};
 use crate::runtime::{Clock, SystemClock, UnixTime, metric, trace};
 use crate::store::{RevocationPage, RevocationRecord, RevocationStore, StoreError, millis};
@@ -74,27 +74,12 @@ pub(super) struct Followed {
     failures: AtomicU32,
     /// What this process has revoked itself, for a store that loses it.
     own: Mutex<VecDeque<RevocationRecord>>,
+    /// Those of them that could not be stored yet.
+    unsent: Mutex<Vec<RevocationRecord>>,
 }
 
 /// Records that a process keeps to append them again. Older ones go first.
 const OWN: usize = 10_000;
-
-/// What is asked about a token.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TokenFacts<'t> {
-    /// `iss`, or nothing.
-    pub(crate) issuer: &'t str,
-    /// `jti`.
-    pub(crate) token_id: Option<&'t str>,
-    /// `sid`.
-    pub(crate) session_id: Option<&'t str>,
-    /// `sub`.
-    pub(crate) subject: Option<&'t str>,
-    /// `iat`.
-    pub(crate) issued_at: Option<UnixTime>,
-    /// `exp`.
-    pub(crate) expires_at: UnixTime,
-}
 
 /// How up to date the revocations of this process are.
 #[derive(Clone, Debug)]
@@ -141,7 +126,8 @@ impl Revocations {
     /// To revoke the same again is harmless.
     ///
     /// # Errors
-    /// If the store could not be written: this process refuses the tokens, but the others may not. Try again.
+    /// If the store could not be written: this process refuses the tokens, and the others may not yet. It goes on trying for as long
+    /// as it lives.
     pub async fn revoke(&self, revocation: Revocation) -> Result<(), StoreError> {
         self.revoke_all([revocation]).await
     }
@@ -162,7 +148,11 @@ impl Revocations {
         let Some(followed) = followed else { return Ok(()) };
         self.follow();
         followed.keep_own(&records, now);
-        followed.store.append(records).await
+        let appended = patiently(followed.store.append(records.clone())).await;
+        if appended.is_err() {
+            followed.keep_unsent(records);
+        }
+        appended
     }
 
     /// Waits until this process knows all that the store has: for a server that must not answer 503 when it starts. It waits for
@@ -263,7 +253,7 @@ impl Shared {
         self.changes.send_modify(|changes| *changes += 1);
     }
 
-    /// Takes in a page. Answers what has to be appended once more.
+    /// Takes in a page. Answers what has to be appended, perhaps once more.
     pub(super) fn take_in(&self, page: &RevocationPage) -> Vec<RevocationRecord> {
         let Some(followed) = &self.followed else { return Vec::new() };
         self.learn(&page.records);
@@ -278,7 +268,7 @@ impl Shared {
             }
         }
         if !page.is_restarted {
-            return Vec::new();
+            return std::mem::take(&mut *followed.unsent());
         }
         trace::error!(
             "the store of revocations has lost what it had; this process keeps what it knows, and appends its own again"
@@ -331,6 +321,7 @@ impl Followed {
             last_error: Mutex::new(None),
             failures: AtomicU32::new(0),
             own: Mutex::default(),
+            unsent: Mutex::default(),
         }
     }
 
@@ -359,6 +350,17 @@ impl Followed {
         while own.len() > OWN || own.front().is_some_and(|first| first.expires_at() <= now) {
             own.pop_front();
         }
+    }
+
+    /// What cannot be stored is kept to be tried again.
+    pub(super) fn keep_unsent(&self, records: Vec<RevocationRecord>) {
+        let mut unsent = self.unsent();
+        unsent.extend(records);
+        unsent.truncate(OWN);
+    }
+
+    fn unsent(&self) -> MutexGuard<'_, Vec<RevocationRecord>> {
+        self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn own(&self) -> MutexGuard<'_, VecDeque<RevocationRecord>> {

@@ -8,7 +8,6 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::revocations::TokenFacts;
 use crate::runtime::UnixTime;
 use crate::store::{RevocationKind, RevocationRecord};
 
@@ -46,6 +45,23 @@ impl Hasher for AsItIs {
     fn write_u64(&mut self, hash: u64) {
         self.0 = hash;
     }
+}
+
+/// What is asked about a token.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TokenFacts<'t> {
+    /// `iss`, or nothing.
+    pub(crate) issuer: &'t str,
+    /// `jti`.
+    pub(crate) token_id: Option<&'t str>,
+    /// `sid`.
+    pub(crate) session_id: Option<&'t str>,
+    /// `sub`.
+    pub(crate) subject: Option<&'t str>,
+    /// `iat`.
+    pub(crate) issued_at: Option<UnixTime>,
+    /// `exp`.
+    pub(crate) expires_at: UnixTime,
 }
 
 impl View {

@@ -12,8 +12,8 @@ const ROOMS: [&str; 18] = [
     "crypto",
     "store",
     "keys",
-    "refresh",
     "revocation",
+    "refresh",
     "verify",
     "provider",
     "layer",
@@ -30,12 +30,14 @@ const ROOMS: [&str; 18] = [
 const AT_THE_ROOT: [&str; 3] = ["axum.rs", "lib.rs", "tonic.rs"];
 
 /// Files of one room that import each other: a type and its builder; a source, and the task that it starts.
-const PAIRS: [(&str, &str); 6] = [
+const PAIRS: [(&str, &str); 8] = [
     ("issuer/builder", "issuer/issuer"),
     ("issuer/ring/builder", "issuer/ring/key_ring"),
     ("keys/remote/http", "keys/remote/http_builder"),
     ("keys/remote/source/driver", "keys/remote/source/shared"),
     ("refresh/builder", "refresh/tokens"),
+    ("revocation/builder", "revocation/revocations"),
+    ("revocation/follower", "revocation/revocations"),
     ("verify/builder", "verify/verifier"),
 ];
 

@@ -42,6 +42,7 @@ impl RevocationStore for Tricky {
     fn append(&self, records: Vec<RevocationRecord>) -> NowOrLater<Result<(), StoreError>> {
         match self.mood.load(Ordering::SeqCst) {
             FAILS => NowOrLater::ready(Err(StoreError::new("no space"))),
+            HANGS => NowOrLater::later(std::future::pending()),
             _ => self.log.append(records),
         }
     }
@@ -234,6 +235,28 @@ async fn a_revocation_that_is_not_stored_holds_here_and_is_told() {
     let error = world.revocations.revoke(Revocation::session(ISSUER, "s1")).await.unwrap_err();
     assert_eq!(error.to_string(), "no space");
     assert_eq!(world.reason(&token), Some(Reason::Revoked));
+
+    // It goes on trying, and in the end the others know.
+    let other = following(&store, &clock, WhenStale::ServeOn);
+    pass(&clock, 20 * SECOND).await;
+    assert_eq!(other.reason_of(&world, &token), None);
+    store.becomes(WELL);
+    pass(&clock, 20 * SECOND).await;
+    assert_eq!(other.reason_of(&world, &token), Some(Reason::Revoked));
+    let newcomer = following(&store, &clock, WhenStale::Refuse);
+    newcomer.revocations.ready().await;
+    assert_eq!(newcomer.revocations.health().entries, 1, "appended once");
+}
+
+/// A store that hangs does not hold up who revokes.
+#[tokio::test(start_paused = true)]
+async fn a_write_that_hangs_is_an_error() {
+    let (store, clock) = (Tricky::default(), TestClock::at(START));
+    let world = following(&store, &clock, WhenStale::Refuse);
+    world.revocations.ready().await;
+    store.becomes(HANGS);
+    assert!(world.revocations.revoke(Revocation::session(ISSUER, "s1")).await.is_err());
+    assert_eq!(world.reason(&world.token(json!({}))), Some(Reason::Revoked));
 }
 
 /// A store without persistence starts again: who knows more keeps it, and each process appends what it had said itself.

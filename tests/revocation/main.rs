@@ -3,6 +3,7 @@
 mod ended;
 mod follower;
 mod rules;
+mod sessions;
 
 use std::time::Duration;
 
