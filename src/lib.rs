@@ -233,10 +233,11 @@
 //! | `cookie` | [`TokenSource::cookie`], [`TokenCookie`] | |
 //! | `metrics` | `JwtAuthLayer::metrics`, `describe_metrics`: counts and times decisions, fetches of keys and refresh tokens through the `metrics` facade | |
 //! | `tonic` | converts an [`AuthError`] into a `tonic::Status`; a service inside the layer still implements `NamedService`, by which tonic routes to it | |
-//! | `sqlite` | `SqliteRefreshStore`: refresh tokens in SQLite, which is compiled in | |
 //! | `test-util` | [`TestIssuer`] and [`TestClock`]; together with `jwks` also `TestProvider`; not for production | |
 //! | `tracing` | events: refusals at debug, mistakes in the set-up at error | |
-//! | `full` | all of these but `jsonwebtoken`, `rust-crypto`, `sqlite` and `test-util` | |
+//! | `full` | all of these but `jsonwebtoken`, `rust-crypto` and `test-util` | |
+//!
+//! Stores for sessions, keys and revocations in PostgreSQL and SQLite are in the crate `tower-jwt-auth-sql`.
 //!
 //! If rustc does not find an item, its feature is off: the documentation of each item names the feature.
 //!
@@ -310,8 +311,6 @@ pub use served::DocumentBody;
 pub use served::HealthService;
 #[cfg(feature = "issuer")]
 pub use served::{DocumentService, MetadataBuilder};
-#[cfg(feature = "sqlite")]
-pub use store::SqliteRefreshStore;
 #[cfg(any(feature = "issuer", feature = "jwks"))]
 pub use store::{FileKeyStore, KeyDocument, KeyStore, MemoryKeyStore};
 pub use store::{

@@ -26,7 +26,8 @@ use tower_jwt_auth::Require;
 use tower_jwt_auth::{Csrf, TokenCookie, TokenSource};
 use tower_jwt_auth::{FileKeyStore, KeyRing};
 use tower_jwt_auth::{Jwt, JwtAuthLayer, Verifier};
-use tower_jwt_auth::{RefreshError, RefreshToken, RefreshTokens, Session, SqliteRefreshStore};
+use tower_jwt_auth::{RefreshError, RefreshToken, RefreshTokens, Session};
+use tower_jwt_auth_sql::SqliteStores;
 use tracing_subscriber::filter::LevelFilter;
 
 #[derive(Clone)]
@@ -102,8 +103,8 @@ async fn open() -> Result<Shop, Box<dyn Error>> {
         .audience("shop")
         .lifetime(Duration::from_secs(300))
         .build()?;
-    let store = SqliteRefreshStore::open("data/sessions.db")?;
-    let refresh = RefreshTokens::builder(store).idle(SESSION).build()?;
+    let stores = SqliteStores::open("data/sessions.db").await?;
+    let refresh = RefreshTokens::builder(stores.refresh()).idle(SESSION).build()?;
     shop(issuer, refresh)
 }
 

@@ -23,8 +23,6 @@ mod refresh_store;
 mod replay_store;
 mod revocation_record;
 mod revocation_store;
-#[cfg(feature = "sqlite")]
-mod sqlite_refresh_store;
 
 #[cfg(feature = "jwks")]
 pub(crate) use blocking::in_turn;
@@ -49,5 +47,3 @@ pub use replay_store::ReplayStore;
 pub(crate) use revocation_record::RevocationKind;
 pub use revocation_record::RevocationRecord;
 pub use revocation_store::{LogPosition, RevocationPage, RevocationStore};
-#[cfg(feature = "sqlite")]
-pub use sqlite_refresh_store::SqliteRefreshStore;

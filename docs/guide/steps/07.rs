@@ -21,7 +21,8 @@ use serde_json::json;
 use tower_jwt_auth::Require;
 use tower_jwt_auth::{Algorithm, Issuer, SigningKey};
 use tower_jwt_auth::{Jwt, JwtAuthLayer, Verifier};
-use tower_jwt_auth::{RefreshError, RefreshToken, RefreshTokens, Session, SqliteRefreshStore};
+use tower_jwt_auth::{RefreshError, RefreshToken, RefreshTokens, Session};
+use tower_jwt_auth_sql::SqliteStores;
 use tracing_subscriber::filter::LevelFilter;
 
 #[derive(Clone)]
@@ -96,8 +97,8 @@ async fn open() -> Result<Shop, Box<dyn Error>> {
         .audience("shop")
         .lifetime(Duration::from_secs(300))
         .build()?;
-    let store = SqliteRefreshStore::open("data/sessions.db")?;
-    let refresh = RefreshTokens::builder(store).idle(SESSION).build()?;
+    let stores = SqliteStores::open("data/sessions.db").await?;
+    let refresh = RefreshTokens::builder(stores.refresh()).idle(SESSION).build()?;
     Ok(Shop { users: Arc::new(Users::new()?), issuer, refresh })
 }
 

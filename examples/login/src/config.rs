@@ -1,5 +1,6 @@
 //! The settings, read from the environment.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use crate::passwords::Password;
 pub struct Config {
     /// Where users, sessions and keys are kept: `LOGIN_DIR`.
     pub dir: PathBuf,
+    /// PostgreSQL for all of it instead, which several processes may share: `DATABASE_URL`.
+    pub database_url: Option<DatabaseUrl>,
     /// The port on the loopback interface, 0 for any: `PORT`.
     pub port: u16,
     /// How the browser reaches the application, if not by `http://localhost` and the port: `PUBLIC_URL`.
@@ -25,10 +28,29 @@ pub struct Config {
     pub admin_password: Option<Password>,
 }
 
+/// Where PostgreSQL is. It may have a password in it, so it is not shown.
+#[derive(Clone)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The text, to connect with.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DatabaseUrl(..)")
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             dir: PathBuf::from("login-data"),
+            database_url: None,
             port: 3000,
             public_url: None,
             client_header: None,
@@ -47,6 +69,12 @@ impl Config {
         let mut config = Self::default();
         if let Some(dir) = variable("LOGIN_DIR") {
             config.dir = dir.into();
+        }
+        if let Some(url) = variable("DATABASE_URL") {
+            if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+                return Err("DATABASE_URL: should be like postgres://user:password@host/database".to_owned());
+            }
+            config.database_url = Some(DatabaseUrl(url));
         }
         if let Some(port) = variable("PORT") {
             config.port = port.parse().map_err(|_| format!("PORT: {port:?} is no port: give 0 to 65535"))?;
@@ -97,6 +125,7 @@ mod tests {
     #[test]
     fn a_wrong_setting_is_named() {
         for (name, value) in [
+            ("DATABASE_URL", "mysql://root@localhost/login"),
             ("PORT", "65536"),
             ("PORT", "http"),
             ("ACCESS_SECONDS", "4"),
@@ -108,7 +137,8 @@ mod tests {
         ] {
             let error = read(name, value).unwrap_err();
             assert!(error.starts_with(&format!("{name}: ")), "{error}");
-            assert_eq!(error.contains(value), name != "ADMIN_PASSWORD", "{error}");
+            let is_secret = matches!(name, "ADMIN_PASSWORD" | "DATABASE_URL");
+            assert_eq!(error.contains(value), !is_secret, "{error}");
         }
     }
 
@@ -121,6 +151,9 @@ mod tests {
         assert_eq!(url.as_deref(), Some("https://login.example.com"));
         assert_eq!(read("CLIENT_IP_HEADER", "X-Real-IP").unwrap().client_header.unwrap(), "x-real-ip");
         assert!(read("ADMIN_PASSWORD", "a long enough password").unwrap().admin_password.is_some());
+        let config = read("DATABASE_URL", "postgres://login:secret@localhost/login").unwrap();
+        assert!(!format!("{config:?}").contains("secret"));
+        assert_eq!(config.database_url.unwrap().expose(), "postgres://login:secret@localhost/login");
         assert_eq!(read("", "").unwrap().port, 3000);
     }
 }

@@ -1,44 +1,100 @@
-//! The database of users and notes: one SQLite file behind one connection.
+//! The database: SQLite files in a directory, or PostgreSQL, which several machines may share. What differs is here and in
+//! the two files with the tables; the statements are the same.
 
+use std::fmt;
 use std::fs::OpenOptions;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use rusqlite::Connection;
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool};
+use tower_jwt_auth::{FileKeyStore, KeyStore, RefreshStore};
+use tower_jwt_auth_sql::{PostgresStores, SqliteStores};
 
+use crate::config::{Config, DatabaseUrl};
 use crate::error::AppError;
 
-/// A handle on the database. Clones share the connection.
-#[derive(Clone, Debug)]
-pub struct Db(Arc<Mutex<Connection>>);
+/// The name of the key ring's document in PostgreSQL.
+const RING: &str = "login";
+
+/// The tables of users and notes. Clones share the connections.
+#[derive(Clone)]
+pub enum Db {
+    /// `users.db` in the directory.
+    Sqlite(SqlitePool),
+    /// What `DATABASE_URL` names.
+    Postgres(PgPool),
+}
+
+/// Where the library keeps what it keeps.
+#[derive(Debug)]
+pub struct AuthStores {
+    /// The key ring.
+    pub keys: Arc<dyn KeyStore>,
+    /// The sessions.
+    pub sessions: Arc<dyn RefreshStore>,
+}
+
+/// Runs the same code on either kind of pool.
+macro_rules! on_either {
+    ($db:expr, $pool:ident => $work:expr) => {
+        match $db {
+            $crate::db::Db::Sqlite($pool) => $work,
+            $crate::db::Db::Postgres($pool) => $work,
+        }
+    };
+}
+
+pub(crate) use on_either;
 
 impl Db {
-    /// Opens the file, and makes the tables that are not there yet.
+    /// Opens the database of `config`, and makes the tables that are not there yet.
+    ///
+    /// # Errors
+    /// If it cannot be opened, or is no database.
+    pub async fn open(config: &Config) -> Result<(Self, AuthStores), AppError> {
+        match &config.database_url {
+            Some(url) => Self::open_postgres(url).await,
+            None => Self::open_sqlite(&config.dir).await,
+        }
+    }
+
+    async fn open_sqlite(dir: &Path) -> Result<(Self, AuthStores), AppError> {
+        let users = Self::open_users(&dir.join("users.db")).await?;
+        let stores = SqliteStores::open(dir.join("sessions.db")).await?;
+        let keys = Arc::new(FileKeyStore::new(dir.join("keys.json")));
+        Ok((users, AuthStores { keys, sessions: Arc::new(stores.refresh()) }))
+    }
+
+    /// Users and notes alone, in this SQLite file.
     ///
     /// # Errors
     /// If it cannot be opened or is no database.
-    pub fn open(path: &Path) -> Result<Self, AppError> {
+    pub async fn open_users(path: &Path) -> Result<Self, AppError> {
         make_private(path).map_err(|error| AppError::Internal(format!("{}: {error}", path.display())))?;
-        let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "wal")?;
-        connection.pragma_update(None, "foreign_keys", true)?;
-        connection.execute_batch(include_str!("schema.sql"))?;
-        Ok(Self(Arc::new(Mutex::new(connection))))
+        let options = SqliteConnectOptions::new().filename(path).journal_mode(SqliteJournalMode::Wal);
+        let pool = SqlitePool::connect_with(options.foreign_keys(true)).await?;
+        sqlx::raw_sql(include_str!("schema_sqlite.sql")).execute(&pool).await?;
+        Ok(Self::Sqlite(pool))
     }
 
-    /// Runs `job` on a thread that may block.
-    ///
-    /// # Errors
-    /// Those of `job`.
-    pub async fn run<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
-    ) -> Result<T, AppError> {
-        let shared = Arc::clone(&self.0);
-        // A job that panicked has left no transaction open: each is a single statement.
-        let done =
-            tokio::task::spawn_blocking(move || job(&shared.lock().unwrap_or_else(PoisonError::into_inner)));
-        Ok(done.await??)
+    async fn open_postgres(url: &DatabaseUrl) -> Result<(Self, AuthStores), AppError> {
+        let pool = PgPoolOptions::new().max_connections(10).connect(url.expose()).await?;
+        // As one transaction, in which one process after the other does it.
+        sqlx::raw_sql(include_str!("schema_postgres.sql")).execute(&pool).await?;
+        let stores = PostgresStores::new(pool.clone());
+        stores.migrate().await?;
+        let auth = AuthStores { keys: Arc::new(stores.keys(RING)), sessions: Arc::new(stores.refresh()) };
+        Ok((Self::Postgres(pool), auth))
+    }
+}
+
+impl fmt::Debug for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite(_) => "Db(SQLite)",
+            Self::Postgres(_) => "Db(PostgreSQL)",
+        })
     }
 }
 

@@ -147,8 +147,8 @@ impl fmt::Display for AppError {
 
 impl std::error::Error for AppError {}
 
-impl From<rusqlite::Error> for AppError {
-    fn from(error: rusqlite::Error) -> Self {
+impl From<sqlx::Error> for AppError {
+    fn from(error: sqlx::Error) -> Self {
         Self::Internal(format!("database: {error}"))
     }
 }

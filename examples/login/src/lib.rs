@@ -1,4 +1,4 @@
-//! A login with real parts: users in SQLite, Argon2id, short access tokens, refresh tokens that rotate, roles.
+//! A login with real parts: users in SQLite or PostgreSQL, Argon2id, short access tokens, refresh tokens that rotate, roles.
 //!
 //! | job | a program, tokens in the body | a browser, tokens in cookies |
 //! |---|---|---|
@@ -86,20 +86,22 @@ impl Deref for App {
 }
 
 impl App {
-    /// Opens the data in the directory of `config`, or makes them. `url` is where browsers reach the application.
+    /// Opens the data in the directory or the database of `config`, or makes them. `url` is where browsers reach the application.
     ///
     /// # Errors
-    /// If the directory or a file in it cannot be used.
+    /// If the directory, a file in it or the database cannot be used.
     pub async fn open(config: &Config, url: &str, clock: impl Clock + Clone) -> Result<Self, Box<dyn Error>> {
-        make_private_dir(&config.dir)
-            .map_err(|error| format!("LOGIN_DIR: {}: {error}", config.dir.display()))?;
-        let db = Db::open(&config.dir.join("users.db"))?;
+        if config.database_url.is_none() {
+            make_private_dir(&config.dir)
+                .map_err(|error| format!("LOGIN_DIR: {}: {error}", config.dir.display()))?;
+        }
+        let (db, stores) = Db::open(config).await?;
         Ok(Self(Arc::new(Parts {
             users: Users(db.clone()),
             notes: Notes(db),
             passwords: Passwords::new()?,
             limits: Limits::new(clock.clone()),
-            tokens: Tokens::open(&config.dir, url, config.access_lifetime, clock).await?,
+            tokens: Tokens::open(stores, url, config.access_lifetime, clock).await?,
             client_header: config.client_header.clone(),
             url: url.to_owned(),
         })))

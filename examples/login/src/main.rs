@@ -23,7 +23,10 @@ async fn main() -> Result<(), Problem> {
     let url = config.public_url.clone().unwrap_or_else(|| local.clone());
     let app = App::open(&config, &url, SystemClock).await?;
 
-    println!("users, sessions and keys are in {} (LOGIN_DIR)", config.dir.display());
+    match &config.database_url {
+        Some(_) => println!("users, sessions and keys are in PostgreSQL (DATABASE_URL)"),
+        None => println!("users, sessions and keys are in {} (LOGIN_DIR)", config.dir.display()),
+    }
     let made_up = config.admin_password.is_none();
     let password = config.admin_password.map_or_else(Password::generate, Ok)?;
     if app.create_admin(password.clone()).await? {

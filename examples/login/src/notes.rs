@@ -3,12 +3,11 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use rusqlite::params;
 use serde::{Deserialize, Serialize};
 use tower_jwt_auth::Allowed;
 
 use crate::App;
-use crate::db::Db;
+use crate::db::{Db, on_either};
 use crate::error::{AppError, Input};
 use crate::roles::{Administer, Read, Write};
 
@@ -70,35 +69,28 @@ pub struct Notes(pub Db);
 
 impl Notes {
     async fn list(&self) -> Result<Vec<Note>, AppError> {
-        self.0
-            .run(|db| {
-                let mut query = db.prepare(
-                    "SELECT notes.id, username, text, created FROM notes JOIN users ON users.id = author
-                     ORDER BY notes.id DESC LIMIT 100",
-                )?;
-                let note = |row: &rusqlite::Row<'_>| {
-                    let (id, author) = (row.get(0)?, row.get(1)?);
-                    Ok(Note { id, author, text: row.get(2)?, created: row.get(3)? })
-                };
-                query.query_map([], note)?.collect()
-            })
-            .await
+        let select = "SELECT notes.id, username, text, created FROM notes JOIN users ON users.id = author
+             ORDER BY notes.id DESC LIMIT 100";
+        let rows: Vec<(i64, String, String, i64)> =
+            on_either!(&self.0, pool => sqlx::query_as(select).fetch_all(pool).await?);
+        let note = |(id, author, text, created)| Note { id, author, text, created };
+        Ok(rows.into_iter().map(note).collect())
     }
 
     /// `None` if there are too many.
     async fn add(&self, author: String, text: String) -> Result<Option<i64>, AppError> {
-        self.0
-            .run(move |db| {
-                let added = db.execute(
-                    "INSERT INTO notes (author, text) SELECT ?1, ?2 WHERE (SELECT count(*) FROM notes) < ?3",
-                    params![author, text, MAX_NOTES],
-                )?;
-                Ok((added == 1).then(|| db.last_insert_rowid()))
-            })
-            .await
+        let insert = "INSERT INTO notes (author, text)
+             SELECT $1, $2 WHERE (SELECT count(*) FROM notes) < $3 RETURNING id";
+        Ok(on_either!(&self.0, pool => {
+            let insert = sqlx::query_scalar(insert).bind(author).bind(text).bind(MAX_NOTES);
+            insert.fetch_optional(pool).await?
+        }))
     }
 
     async fn delete(&self, id: i64) -> Result<bool, AppError> {
-        self.0.run(move |db| Ok(db.execute("DELETE FROM notes WHERE id = ?1", [id])? == 1)).await
+        let delete = "DELETE FROM notes WHERE id = $1";
+        let deleted =
+            on_either!(&self.0, pool => sqlx::query(delete).bind(id).execute(pool).await?.rows_affected());
+        Ok(deleted == 1)
     }
 }

@@ -1,16 +1,15 @@
 //! The tokens: who signs them, what they say, how they are checked, and in which cookies browsers keep them.
 
 use std::error::Error;
-use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tower_jwt_auth::{
-    AccessTokenClaims, AuthError, Authority, Clock, Csrf, DocumentService, FileKeyStore, Issuer,
-    JwtAuthLayer, KeyRing, Principal, Reason, RefreshToken, RefreshTokens, Session, SqliteRefreshStore,
-    TokenCookie, TokenSource, UnixTime, Verifier,
+    AccessTokenClaims, AuthError, Authority, Clock, Csrf, DocumentService, Issuer, JwtAuthLayer, KeyRing,
+    Principal, Reason, RefreshToken, RefreshTokens, Session, TokenCookie, TokenSource, UnixTime, Verifier,
 };
 
+use crate::db::AuthStores;
 use crate::error::AppError;
 use crate::users::User;
 
@@ -66,22 +65,20 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Opens keys and sessions in `dir`, or makes them. `url` is where the application is reached, and the issuer's name.
+    /// Opens keys and sessions in the stores, or makes them. `url` is where the application is reached, and the issuer's name.
     ///
     /// # Errors
-    /// If a file cannot be used or a setting is wrong.
+    /// If a store cannot be used or a setting is wrong.
     pub async fn open(
-        dir: &Path,
+        stores: AuthStores,
         url: &str,
         lifetime: Duration,
         clock: impl Clock + Clone,
     ) -> Result<Self, Box<dyn Error>> {
-        let keys =
-            KeyRing::builder(FileKeyStore::new(dir.join("keys.json"))).clock(clock.clone()).open().await?;
+        let keys = KeyRing::builder(stores.keys).clock(clock.clone()).open().await?;
         let issuer =
             Issuer::builder(url, keys).audience(AUDIENCE).lifetime(lifetime).clock(clock.clone()).build()?;
-        let sessions = SqliteRefreshStore::open(dir.join("sessions.db"))?;
-        let refresh = RefreshTokens::builder(sessions).clock(clock.clone()).build()?;
+        let refresh = RefreshTokens::builder(stores.sessions).clock(clock.clone()).build()?;
         let access_cookie = TokenCookie::new(ACCESS_COOKIE)?.same_site_strict();
         let authority = only_live_sessions(issuer.authority().rfc9068().roles_at("/roles"), refresh.clone());
         Ok(Self {

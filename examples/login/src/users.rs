@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use crate::db::Db;
+use crate::db::{Db, on_either};
 use crate::error::AppError;
 
 /// What somebody may do.
@@ -98,16 +97,13 @@ impl Users {
             password_hash: hash,
             roles: roles.to_vec(),
         };
-        self.0
-            .run(move |db| {
-                let added = db.execute(
-                    "INSERT INTO users (id, username, password_hash, roles) VALUES (?1, ?2, ?3, ?4)
-                     ON CONFLICT (username) DO NOTHING",
-                    params![user.id, user.username, user.password_hash, joined(&user.roles)],
-                )?;
-                Ok((added == 1).then_some(user))
-            })
-            .await
+        let insert = "INSERT INTO users (id, username, password_hash, roles) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (username) DO NOTHING";
+        let added = on_either!(&self.0, pool => {
+            let insert = sqlx::query(insert).bind(&user.id).bind(&user.username).bind(&user.password_hash);
+            insert.bind(joined(&user.roles)).execute(pool).await?.rows_affected()
+        });
+        Ok((added == 1).then_some(user))
     }
 
     /// The user of this name.
@@ -115,8 +111,7 @@ impl Users {
     /// # Errors
     /// Those of the database.
     pub async fn by_name(&self, name: &Username) -> Result<Option<User>, AppError> {
-        let name = name.0.clone();
-        self.0.run(move |db| db.query_row(&select("username = ?1"), [name], read).optional()).await
+        self.one("SELECT id, username, password_hash, roles FROM users WHERE username = $1", &name.0).await
     }
 
     /// The user of this `sub`.
@@ -124,8 +119,12 @@ impl Users {
     /// # Errors
     /// Those of the database.
     pub async fn by_id(&self, id: &str) -> Result<Option<User>, AppError> {
-        let id = id.to_owned();
-        self.0.run(move |db| db.query_row(&select("id = ?1"), [id], read).optional()).await
+        self.one("SELECT id, username, password_hash, roles FROM users WHERE id = $1", id).await
+    }
+
+    async fn one(&self, select: &'static str, key: &str) -> Result<Option<User>, AppError> {
+        let row = on_either!(&self.0, pool => sqlx::query_as(select).bind(key).fetch_optional(pool).await?);
+        Ok(row.map(User::of))
     }
 
     /// The first hundred, by name.
@@ -133,12 +132,9 @@ impl Users {
     /// # Errors
     /// Those of the database.
     pub async fn list(&self) -> Result<Vec<User>, AppError> {
-        self.0
-            .run(|db| {
-                let mut query = db.prepare(&select("true ORDER BY username LIMIT 100"))?;
-                query.query_map([], read)?.collect()
-            })
-            .await
+        let select = "SELECT id, username, password_hash, roles FROM users ORDER BY username LIMIT 100";
+        let rows = on_either!(&self.0, pool => sqlx::query_as(select).fetch_all(pool).await?);
+        Ok(rows.into_iter().map(User::of).collect())
     }
 
     /// Replaces the hash `old`, unless somebody else already has.
@@ -146,8 +142,11 @@ impl Users {
     /// # Errors
     /// Those of the database.
     pub async fn replace_hash(&self, id: String, old: String, new: String) -> Result<(), AppError> {
-        let sql = "UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2";
-        self.0.run(move |db| db.execute(sql, [id, old, new])).await.map(drop)
+        let update = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2";
+        on_either!(&self.0, pool => {
+            sqlx::query(update).bind(id).bind(old).bind(new).execute(pool).await?;
+        });
+        Ok(())
     }
 
     /// Gives the user of this name these roles and no others; `false` if there is no such user.
@@ -155,25 +154,22 @@ impl Users {
     /// # Errors
     /// Those of the database.
     pub async fn set_roles(&self, name: &Username, roles: &[Role]) -> Result<bool, AppError> {
-        let (name, roles) = (name.0.clone(), joined(roles));
-        let sql = "UPDATE users SET roles = ?2 WHERE username = ?1";
-        self.0.run(move |db| Ok(db.execute(sql, [name, roles])? == 1)).await
+        let update = "UPDATE users SET roles = $2 WHERE username = $1";
+        let changed = on_either!(&self.0, pool => {
+            sqlx::query(update).bind(&name.0).bind(joined(roles)).execute(pool).await?.rows_affected()
+        });
+        Ok(changed == 1)
     }
 }
 
-fn select(condition: &str) -> String {
-    format!("SELECT id, username, password_hash, roles FROM users WHERE {condition}")
-}
+/// The columns of a user, in the order of the statements.
+type Columns = (String, String, String, String);
 
-fn read(row: &Row<'_>) -> rusqlite::Result<User> {
-    let roles: String = row.get(3)?;
-    Ok(User {
-        id: row.get(0)?,
-        username: row.get(1)?,
-        password_hash: row.get(2)?,
+impl User {
+    fn of((id, username, password_hash, roles): Columns) -> Self {
         // A name that this program does not know grants nothing.
-        roles: roles.split(' ').filter_map(Role::parse).collect(),
-    })
+        Self { id, username, password_hash, roles: roles.split(' ').filter_map(Role::parse).collect() }
+    }
 }
 
 /// Each of them once, so that no token gets too long for a cookie.
@@ -202,7 +198,7 @@ mod tests {
     #[tokio::test]
     async fn one_name_one_user() {
         let dir = tempfile::tempdir().unwrap();
-        let users = Users(Db::open(&dir.path().join("users.db")).unwrap());
+        let users = Users(Db::open_users(&dir.path().join("users.db")).await.unwrap());
         let bob = Username::parse("bob").unwrap();
         let added = users.add(&bob, "hash".to_owned(), &[Role::Reader, Role::Writer]).await.unwrap().unwrap();
         assert!(users.add(&bob, "other".to_owned(), &[Role::Admin]).await.unwrap().is_none());

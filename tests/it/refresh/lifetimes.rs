@@ -1,6 +1,6 @@
 //! When tokens and sessions end, to the millisecond; and settings that make no sense.
 
-use tower_jwt_auth::{ConfigError, RefreshError};
+use tower_jwt_auth::{ConfigError, MemoryRefreshStore, RefreshError, RefreshTokensBuilder};
 
 use super::*;
 
