@@ -266,7 +266,7 @@ pub mod provider;
 mod refresh;
 mod revocation;
 mod runtime;
-#[cfg(any(feature = "issuer", feature = "jwks"))]
+#[cfg(any(feature = "issuer", feature = "feeds", feature = "jwks"))]
 mod served;
 mod store;
 #[cfg(feature = "test-util")]
@@ -305,7 +305,7 @@ pub use revocation::{Revocation, RevocationHealth, Revocations, RevocationsBuild
 #[cfg(feature = "metrics")]
 pub use runtime::describe_metrics;
 pub use runtime::{Clock, NowOrLater, SystemClock, UnixTime};
-#[cfg(any(feature = "issuer", feature = "jwks"))]
+#[cfg(any(feature = "issuer", feature = "feeds", feature = "jwks"))]
 pub use served::DocumentBody;
 #[cfg(feature = "jwks")]
 pub use served::HealthService;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-/// The body of an answer that is one document, or nothing (features `issuer` and `jwks`).
+/// The body of an answer that is one document, or nothing (features `issuer`, `feeds` and `jwks`).
 #[derive(Clone, Debug, Default)]
 pub struct DocumentBody(pub(crate) Option<Bytes>);
 

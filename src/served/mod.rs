@@ -1,12 +1,24 @@
 //! Documents that a service serves: the keys and metadata of an issuer, and a readiness probe.
 
+#[cfg(any(feature = "issuer", feature = "feeds"))]
+#[allow(dead_code)]
+mod body;
 mod document_body;
+#[cfg(any(feature = "issuer", feature = "feeds"))]
+#[allow(dead_code)]
+mod form;
 #[cfg(feature = "jwks")]
 mod health_service;
 #[cfg(feature = "issuer")]
 mod well_known;
 
+#[cfg(any(feature = "issuer", feature = "feeds"))]
+#[allow(unused_imports)]
+pub(crate) use body::{BodyError, BodyLimits};
 pub use document_body::DocumentBody;
+#[cfg(any(feature = "issuer", feature = "feeds"))]
+#[allow(unused_imports)]
+pub(crate) use form::{Form, FormError};
 #[cfg(feature = "jwks")]
 pub use health_service::HealthService;
 #[cfg(feature = "issuer")]
