@@ -225,7 +225,7 @@
 //! | `aws-lc-rs` | cryptography by aws-lc-rs; each key is parsed once | yes |
 //! | `rust-crypto` | cryptography by the portable RustCrypto provider of `jsonwebtoken` | |
 //! | `axum` | [`Jwt`], `Option<Jwt>` and [`Principal`] as extractors | yes |
-//! | `issuer` | [`Issuer`], [`KeyRing`], refresh tokens | |
+//! | `issuer` | [`Issuer`], [`KeyRing`], refresh tokens, [`RevocationEndpoint`], [`IntrospectionEndpoint`] | |
 //! | `jsonwebtoken` | `Backend::jsonwebtoken`, `KeySet::from_jsonwebtoken`: conversions from the types of version 11 | |
 //! | `jwks` | `Authority::jwks`: keys from the URL of a JWK set, by `reqwest` and rustls | |
 //! | `oidc` | `Authority::oidc`: the same, found by the discovery document of an issuer | |
@@ -252,6 +252,8 @@ mod axum;
 #[cfg(feature = "config")]
 mod config;
 mod crypto;
+#[cfg(feature = "issuer")]
+mod endpoints;
 mod error;
 #[cfg(any(doc, doctest))]
 pub mod guide;
@@ -283,6 +285,11 @@ pub use authorize::{Authorize, Policy, Require, RequireLayer, RequireMethods};
 #[cfg(feature = "config")]
 pub use config::{Config, ReloadableAuth, ReloadableLayer};
 pub use crypto::Backend;
+#[cfg(feature = "issuer")]
+pub use endpoints::{
+    AuthenticatedClient, ClientAuth, ClientCredentials, IntrospectionEndpoint, IntrospectionEndpointBuilder,
+    RevocationEndpoint, RevocationEndpointBuilder,
+};
 pub use error::{AuthError, ConfigError, ConfigProblem, ConfigProblemKind, Reason};
 #[cfg(feature = "issuer")]
 pub use issuer::{

@@ -138,6 +138,12 @@ impl Issuer {
         audiences.iter().fold(authority, Authority::audience)
     }
 
+    /// The same, of tokens for every audience that they can be signed for.
+    pub(crate) fn authority_for_any_audience(&self) -> Authority {
+        let Settings { issuer, typ, .. } = &self.0.settings;
+        Authority::from_source(Arc::clone(&self.0.published) as _).issuer(issuer).any_audience().typ(typ)
+    }
+
     /// The `iss` of the tokens.
     #[must_use]
     pub fn issuer(&self) -> &str {
@@ -152,6 +158,20 @@ impl Issuer {
 
     pub(crate) fn published(&self) -> &Arc<Published> {
         &self.0.published
+    }
+
+    /// Where the issuer reads the time.
+    pub(crate) fn time(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.0.settings.clock)
+    }
+
+    /// A token of another kind than access tokens, with these claims and no others.
+    pub(crate) async fn sign_as<C: Serialize>(&self, typ: &str, claims: &C) -> Result<String, SignError> {
+        let payload = serde_json::to_vec(claims)
+            .map_err(|error| SignError::from(Problem::Unserializable).with_source(error))?;
+        let unsigned = self.unsigned(typ, &payload)?;
+        let signature = unsigned.signature().await?;
+        unsigned.with(&signature)
     }
 
     /// The algorithm of the next token.
@@ -170,6 +190,10 @@ impl Issuer {
     fn prepare<C: Serialize + ?Sized>(&self, claims: &C) -> Result<Unsigned, SignError> {
         let settings = &self.0.settings;
         let payload = payload::write(claims, &self.own_claims()?, settings.overridable)?;
+        self.unsigned(&settings.typ, &payload)
+    }
+
+    fn unsigned(&self, typ: &str, payload: &[u8]) -> Result<Unsigned, SignError> {
         let (signer, algorithm, kid) = match &self.0.keys {
             Keys::Fixed { signer, kid, algorithm } => {
                 (Arc::clone(signer), *algorithm, std::borrow::Cow::Borrowed(kid))
@@ -180,10 +204,10 @@ impl Issuer {
                 (Arc::new(key) as _, algorithm, std::borrow::Cow::Owned(kid))
             }
         };
-        let header = Header { alg: algorithm.as_str(), typ: &settings.typ, kid: &kid };
+        let header = Header { alg: algorithm.as_str(), typ, kid: &kid };
         let header = serde_json::to_vec(&header)
             .map_err(|error| SignError::from(Problem::Unserializable).with_source(error))?;
-        Ok(Unsigned::new(signer, &header, &payload))
+        Ok(Unsigned::new(signer, &header, payload))
     }
 
     fn own_claims(&self) -> Result<OwnClaims<'_>, SignError> {
@@ -235,10 +259,6 @@ impl Issuer {
 
     pub(crate) fn publish(&self, keys: &KeySet) {
         self.0.published.replace(keys);
-    }
-
-    pub(crate) fn time(&self) -> Arc<dyn Clock> {
-        Arc::clone(&self.0.settings.clock)
     }
 
     /// Header and claims of a token that says nothing by itself.

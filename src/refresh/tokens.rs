@@ -235,6 +235,14 @@ impl RefreshTokens {
         Ok(swapped.then(|| (new, successor.token())))
     }
 
+    /// The session of a token, and whether the token is the one to be exchanged next. Nothing is changed, whatever it is.
+    pub(crate) async fn look_up(&self, token: &RefreshToken) -> Result<Option<(Session, bool)>, StoreError> {
+        let Some(presented) = Parts::of(token) else { return Ok(None) };
+        let Some(record) = self.0.store.load(presented.record_id()?).await? else { return Ok(None) };
+        let is_current = matches!(record.judge(&presented, self.now())?, Verdict::Current);
+        Ok(Some((record.session(), is_current)))
+    }
+
     /// Ends the session of a token: logout. Any token of the session will do, and one that is none changes nothing.
     ///
     /// # Errors

@@ -104,17 +104,52 @@ impl MetadataBuilder {
         self
     }
 
+    /// Names the endpoint that is a [`RevocationEndpoint`](crate::RevocationEndpoint), by its URL, or by its path below the
+    /// issuer, such as `/oauth/revoke` (RFC 8414 section 2).
+    ///
+    /// Its authentication methods are those that the endpoint takes: `client_secret_basic`, `client_secret_post` and `none`. To say
+    /// less, replace the [`member`](Self::member) `revocation_endpoint_auth_methods_supported`.
+    pub fn revocation_endpoint(self, url: impl Into<String>) -> Self {
+        let methods = json!(["client_secret_basic", "client_secret_post", "none"]);
+        self.endpoint("revocation_endpoint", url.into())
+            .member("revocation_endpoint_auth_methods_supported", methods)
+    }
+
+    /// Names the endpoint that is an [`IntrospectionEndpoint`](crate::IntrospectionEndpoint), by its URL, or by its path below the
+    /// issuer, such as `/oauth/introspect`: with its authentication methods (RFC 8414 section 2), and the algorithm of its signed
+    /// answers (RFC 9701 section 7).
+    pub fn introspection_endpoint(self, url: impl Into<String>) -> Self {
+        let algorithm = self.issuer.algorithm().as_str();
+        self.endpoint("introspection_endpoint", url.into())
+            .member(
+                "introspection_endpoint_auth_methods_supported",
+                json!(["client_secret_basic", "client_secret_post"]),
+            )
+            .member("introspection_signing_alg_values_supported", json!([algorithm]))
+    }
+
+    fn endpoint(self, name: &'static str, url: String) -> Self {
+        let base = self.issuer.issuer().trim_end_matches('/');
+        let url = if url.starts_with('/') { format!("{base}{url}") } else { url };
+        self.member(name, url)
+    }
+
     /// The document as a service; mount it at each of [`DocumentService::paths`].
     ///
     /// # Errors
     /// If the issuer is not an https URL without user, query and fragment (http only for a loopback host), or a member
-    /// replaces `issuer`.
+    /// replaces `issuer`; or an endpoint is no such URL.
     pub fn build(self) -> Result<DocumentService, ConfigError> {
         let issuer = self.issuer.issuer();
-        let path = path_of(issuer)?;
+        let path = path_of("issuer", issuer)?;
         if self.members.contains_key("issuer") {
             let remedy = "name it in Issuer::builder: it must be the `iss` of the tokens";
             return Err(ConfigError::new("metadata", "`issuer` cannot be replaced", remedy));
+        }
+        for name in ["revocation_endpoint", "introspection_endpoint"] {
+            if let Some(Value::String(url)) = self.members.get(name) {
+                path_of(name, url)?;
+            }
         }
         let base = issuer.trim_end_matches('/');
         let mut members = json!({
@@ -138,16 +173,16 @@ impl MetadataBuilder {
     }
 }
 
-/// The issuer's path without a slash at its end.
-fn path_of(issuer: &str) -> Result<String, ConfigError> {
+/// The path of a URL that others are to use, without a slash at its end.
+fn path_of(setting: &'static str, url: &str) -> Result<String, ConfigError> {
     let refused = |problem: &str| {
         ConfigError::new(
-            "issuer",
-            format!("{issuer:?} {problem}, so nobody can discover it"),
+            setting,
+            format!("{url:?} {problem}, so nobody can discover it"),
             "use a URL such as https://id.example.com",
         )
     };
-    let uri: Uri = issuer.parse().map_err(|_| refused("is not a URL"))?;
+    let uri: Uri = url.parse().map_err(|_| refused("is not a URL"))?;
     let host = uri.host().ok_or_else(|| refused("is not a URL"))?;
     let loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
     match uri.scheme_str() {
@@ -155,7 +190,7 @@ fn path_of(issuer: &str) -> Result<String, ConfigError> {
         Some("http") if loopback => {}
         _ => return Err(refused("does not begin with https://")),
     }
-    if issuer.contains(['?', '#']) {
+    if url.contains(['?', '#']) {
         return Err(refused("has a query or a fragment"));
     }
     if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {

@@ -11,6 +11,7 @@ use super::header_rules::HeaderRules;
 use super::issuer_rule::TenantIssuer;
 use super::key_origin::KeyOrigin;
 use super::principal::Principal;
+use super::purpose::Purpose;
 use crate::error::{AuthError, ConfigError};
 use crate::jose::{Algorithm, AlgorithmSet};
 #[cfg(feature = "jwks")]
@@ -67,6 +68,7 @@ pub struct Authority {
     /// Of an authority by secret: what it signs with.
     pub(super) hmac: Option<Algorithm>,
     pub(super) has_previous_secret: bool,
+    pub(super) purpose: Purpose,
 }
 
 impl Authority {
@@ -200,7 +202,15 @@ impl Authority {
             numeric_ids_as_text: false,
             hmac: None,
             has_previous_secret: false,
+            purpose: Purpose::default(),
         }
+    }
+
+    /// The same authority, for tokens that are judged for somebody else.
+    #[cfg(feature = "issuer")]
+    pub(crate) fn for_purpose(mut self, purpose: Purpose) -> Self {
+        self.purpose = purpose;
+        self
     }
 
     /// Requires this `iss`, compared exactly: a trailing slash counts.

@@ -22,6 +22,7 @@ mod life;
 mod permissions;
 mod policy;
 mod principal;
+mod purpose;
 mod ready_authority;
 mod tenants;
 mod token_cache;
@@ -45,6 +46,8 @@ pub use tenants::Tenants;
 pub use token_cache::TokenCache;
 pub use verifier::Verifier;
 
+#[cfg(feature = "issuer")]
+pub(crate) use purpose::Purpose;
 pub(crate) use trail::{Trail, TrailNotes};
 
 #[cfg(feature = "oidc")]

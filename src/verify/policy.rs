@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::header_rules::HeaderRules;
 use super::issuer_rule::IssuerRule;
+use super::purpose::Purpose;
 use crate::error::{AuthError, Reason};
 use crate::jose::{ClaimName, ClaimValue, Padding, RegisteredClaims, same_media_type};
 use crate::runtime::UnixTime;
@@ -27,6 +28,7 @@ pub(super) struct Policy {
     pub(super) header: Option<HeaderRules>,
     /// A number in `sub` or `jti` is read as text.
     pub(super) numeric_ids_as_text: bool,
+    pub(super) purpose: Purpose,
 }
 
 /// The kinds of token that an authority can be told to accept.
@@ -141,7 +143,7 @@ impl Policy {
             }
         }
         // RFC 7800 section 3.1: the bearer would have to prove a key, and nothing here asks for the proof.
-        if !registered_claims.get(ClaimName::Cnf).is_absent() {
+        if self.purpose.refuses_bound_tokens() && !registered_claims.get(ClaimName::Cnf).is_absent() {
             return refuse(Reason::InvalidClaim, "cnf");
         }
         Ok(())
@@ -207,7 +209,7 @@ impl Policy {
         }
         let latest_start = now.saturating_add(self.leeway);
         for (slot, start) in [(ClaimName::Nbf, nbf), (ClaimName::Iat, iat)] {
-            if start.is_some_and(|start| start > latest_start) {
+            if self.purpose.waits_for_the_start() && start.is_some_and(|start| start > latest_start) {
                 return Err(AuthError::new(Reason::NotYetValid).with_claim(slot.name()));
             }
         }

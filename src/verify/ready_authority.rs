@@ -211,6 +211,7 @@ impl Authority {
             audience_elements: limits.audience_elements,
             header: self.header,
             numeric_ids_as_text: self.numeric_ids_as_text,
+            purpose: self.purpose,
         };
         Ok(ReadyAuthority {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),

@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use hyper::Method;
 use serde_json::{Value, json};
 use tower_jwt_auth::{Algorithm, Clock, ProviderFault, TestIssuer, TestProvider};
@@ -142,6 +144,35 @@ async fn quickstart_answers_its_curl_lines() {
     assert_eq!(curl(greeted).await.parts(), (200, None, "hello Bob\n"));
     let optional_but_expired = expired.replace("/me", "/hello");
     assert_eq!(curl(&optional_but_expired).await.parts(), (401, Some(INVALID), ""));
+}
+
+#[tokio::test]
+async fn token_endpoints_end_a_token() {
+    let server = Running::start(&mut example("token_endpoints"));
+    let [login, me, introspect, revoke] = server.curl_lines()[..] else { panic!("{:?}", server.lines) };
+    // Does what `curl -i -X POST URL` does, or `curl -i URL -u ID:SECRET -d FORM` with the token in place.
+    let post = |line: &str, token: &str| {
+        let words: Vec<String> = line.split(' ').map(|word| word.replace("$TOKEN", token)).collect();
+        let after =
+            |flag: &str| words.iter().position(|word| word == flag).map(|place| words[place + 1].clone());
+        let (credentials, form) = (after("-u").unwrap_or_default(), after("-d").unwrap_or_default());
+        let authorization = format!("Basic {}", BASE64_STANDARD.encode(credentials));
+        let url = words.iter().find(|word| word.starts_with("http")).unwrap().clone();
+        async move {
+            let media_type = ("content-type", "application/x-www-form-urlencoded");
+            let headers = [media_type, ("authorization", &authorization)];
+            HttpClient::http1().request(Method::POST, &url, &headers, form.into()).await
+        }
+    };
+    let tokens: Value = serde_json::from_slice(&post(login, "").await.body).unwrap();
+    let token = tokens["access_token"].as_str().unwrap();
+    let me = me.replace('"', "'").replace("$TOKEN", token);
+    assert_eq!(curl(&me).await.parts(), (200, None, "hello bob\n"));
+    let described: Value = serde_json::from_slice(&post(introspect, token).await.body).unwrap();
+    assert_eq!((&described["active"], &described["username"]), (&json!(true), &json!("bob@example.com")));
+    assert_eq!(post(revoke, token).await.parts(), (200, None, ""));
+    assert_eq!(curl(&me).await.parts(), (401, Some(INVALID), ""));
+    assert_eq!(&post(introspect, token).await.body[..], br#"{"active":false}"#);
 }
 
 #[tokio::test]

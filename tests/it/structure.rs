@@ -21,6 +21,7 @@ const ROOMS: [&str; 18] = [
     "config",
     "issuer",
     "served",
+    "endpoints",
     "axum",
     "tonic",
     "test_util",
