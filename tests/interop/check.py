@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 import behind
 import configuration
+import endpoints
 import rotation
 import watched
 from programs import server
@@ -402,6 +403,7 @@ a_browser()
 a_provider()
 behind_nginx()
 configuration.configurations(check, EXAMPLES / "resource_server")
+endpoints.checks(check, lambda: example("token_endpoints"), node)
 a_login()
 a_watched_service()
 print_table()
