@@ -56,6 +56,8 @@ async fn follow(running: Running, store: Arc<dyn RevocationStore>, wait: Duratio
     let (mut since_clean_up, mut clean_up_after) = (Stopwatch::start(), CLEAN_UP.mul_f64(part()));
     loop {
         let asked = Stopwatch::start();
+        // An empty log is complete at once: tokens must not be refused while the first read waits for news.
+        let wait = position.as_ref().map_or(Duration::ZERO, |_| wait);
         let page = read(&*store, position.clone(), wait).await;
         let Some(shared) = running.0.upgrade() else { return };
         match page {
@@ -78,7 +80,9 @@ async fn follow(running: Running, store: Arc<dyn RevocationStore>, wait: Duratio
                 match is_empty {
                     _ if has_more => {}
                     false => sleep(GATHER.mul_f64(0.5 + part())).await,
-                    true if asked.elapsed() < PAUSE => sleep(PAUSE.mul_f64(0.5 + part())).await,
+                    true if !wait.is_zero() && asked.elapsed() < PAUSE => {
+                        sleep(PAUSE.mul_f64(0.5 + part())).await
+                    }
                     true => {}
                 }
             }

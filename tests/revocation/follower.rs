@@ -105,6 +105,17 @@ impl World {
     }
 }
 
+/// A store that waits for news has nothing to wait for at first.
+#[tokio::test(start_paused = true)]
+async fn an_empty_log_is_known_at_once() {
+    let started = tokio::time::Instant::now();
+    let world =
+        World::with(|builder| builder.store(MemoryRevocationStore::new()).max_age(HOUR, WhenStale::Refuse));
+    world.revocations.ready().await;
+    assert_eq!(started.elapsed(), Duration::ZERO);
+    assert_eq!(world.reason(&world.token(json!({}))), None);
+}
+
 /// A process that starts late reads all pages before it takes a token, while more is appended.
 #[tokio::test(start_paused = true)]
 async fn a_late_process_catches_up_and_misses_nothing() {
