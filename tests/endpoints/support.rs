@@ -164,7 +164,7 @@ impl World {
         let refresh = RefreshTokens::builder(store).clock(clock.clone()).build().unwrap();
         let log = Arc::new(Watched(MemoryRevocationStore::new(), Arc::clone(&book)));
         let plane = || {
-            let builder = Revocations::builder(Arc::clone(&log)).clock(clock.clone());
+            let builder = Revocations::builder().store(Arc::clone(&log)).clock(clock.clone());
             builder.max_age(Duration::from_secs(3600), WhenStale::ServeOn).build().unwrap()
         };
         let (revocations, other_revocations) = (plane(), plane());
