@@ -232,6 +232,7 @@
 //! | `config` | [`Config`]: configuration by a TOML file and by environment variables, policies by route, reload ([`ReloadableLayer`]); turns `cookie` and `oidc` on | |
 //! | `cookie` | [`TokenSource::cookie`], [`TokenCookie`] | |
 //! | `metrics` | `JwtAuthLayer::metrics`, `describe_metrics`: counts and times decisions, fetches of keys and refresh tokens through the `metrics` facade | |
+//! | `status-list` | [`StatusLists`]: revocation by Token Status Lists, fetched in the background | |
 //! | `tonic` | converts an [`AuthError`] into a `tonic::Status`; a service inside the layer still implements `NamedService`, by which tonic routes to it | |
 //! | `test-util` | [`TestIssuer`] and [`TestClock`]; together with `jwks` also `TestProvider`; not for production | |
 //! | `tracing` | events: refusals at debug, mistakes in the set-up at error | |
@@ -270,6 +271,8 @@ mod revocation;
 mod runtime;
 #[cfg(any(feature = "issuer", feature = "feeds", feature = "jwks"))]
 mod served;
+#[cfg(feature = "status-list")]
+mod status;
 mod store;
 #[cfg(feature = "test-util")]
 mod test_util;
@@ -318,6 +321,8 @@ pub use served::DocumentBody;
 pub use served::HealthService;
 #[cfg(feature = "issuer")]
 pub use served::{DocumentService, MetadataBuilder};
+#[cfg(feature = "status-list")]
+pub use status::StatusLists;
 #[cfg(any(feature = "issuer", feature = "jwks"))]
 pub use store::{FileKeyStore, KeyDocument, KeyStore, MemoryKeyStore};
 pub use store::{

@@ -22,6 +22,8 @@ pub struct Limits {
     pub(crate) claims: usize,
     pub(crate) audience_elements: usize,
     pub(crate) keys_tried: usize,
+    /// The upper bound of `token_bytes`.
+    most_token_bytes: usize,
 }
 
 impl Default for Limits {
@@ -34,6 +36,7 @@ impl Default for Limits {
             claims: 128,
             audience_elements: 32,
             keys_tried: 1,
+            most_token_bytes: 1024 * 1024,
         }
     }
 }
@@ -92,6 +95,14 @@ impl Limits {
         self
     }
 
+    /// For tokens that this service fetches: they may be as long as this, whatever the bound is for those of clients.
+    #[cfg(feature = "status-list")]
+    pub(crate) const fn fetched_token_bytes(mut self, bytes: usize) -> Self {
+        self.token_bytes = bytes;
+        self.most_token_bytes = bytes;
+        self
+    }
+
     /// Characters of the encoded header: a longer one cannot be that of a header within its limit.
     pub(crate) const fn header_characters(&self) -> usize {
         (self.header_bytes * 4).div_ceil(3)
@@ -100,7 +111,7 @@ impl Limits {
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let mut problems = Problems::default();
         for (setting, value, min, max) in [
-            ("token_bytes", self.token_bytes, 256, 1024 * 1024),
+            ("token_bytes", self.token_bytes, 256, self.most_token_bytes),
             ("header_bytes", self.header_bytes, 64, 64 * 1024),
             ("kid_bytes", self.kid_bytes, 1, 2048),
             ("json_depth", self.json_depth, 1, 64),

@@ -12,6 +12,8 @@ mod vectors;
 pub(crate) use prepared::{Candidates, KeyOwner, NoKey, PreparedSet};
 #[cfg(feature = "jwks")]
 pub(crate) use remote::KeyEndpoint;
+#[cfg(feature = "status-list")]
+pub(crate) use remote::{Failure, UrlRules, body_of, short, spread, without_query};
 #[cfg(feature = "jwks")]
 pub use remote::{Fetch, FetchError, HttpFetch, HttpFetchBuilder, KeyHealth, RemoteKeys};
 pub use secret::Secret;

@@ -25,6 +25,10 @@ const MAX_SECONDS: u64 = 253_402_300_799;
 pub struct UnixTime(Duration);
 
 impl UnixTime {
+    /// The latest time that a token can name.
+    #[cfg(feature = "status-list")]
+    pub(crate) const LATEST: Self = Self::from_secs(MAX_SECONDS);
+
     /// The time that lies this many seconds after the epoch.
     #[must_use]
     pub const fn from_secs(seconds: u64) -> Self {

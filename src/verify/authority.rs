@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::checks::Check;
+use super::checks::{Check, CheckOrigin};
 use super::claim_rules::ClaimRule;
 use super::header_rules::HeaderRules;
 use super::issuer_rule::TenantIssuer;
@@ -17,6 +17,7 @@ use crate::jose::{Algorithm, AlgorithmSet};
 #[cfg(feature = "jwks")]
 use crate::keys::{KeyEndpoint, RemoteKeys};
 use crate::keys::{KeySet, KeySource, Secret, Static};
+use crate::runtime::UnixTime;
 
 /// A trusted issuer: its keys, and the rules for its tokens.
 ///
@@ -65,6 +66,10 @@ pub struct Authority {
     pub(super) audience_may_lack: bool,
     pub(super) header: Option<HeaderRules>,
     pub(super) numeric_ids_as_text: bool,
+    /// Of tokens that need no `exp`.
+    pub(super) exp_unless_said: Option<UnixTime>,
+    /// What another room adds: a check that comes after all others.
+    pub(super) last_checks: Vec<Box<dyn CheckOrigin>>,
     /// Of an authority by secret: what it signs with.
     pub(super) hmac: Option<Algorithm>,
     pub(super) has_previous_secret: bool,
@@ -200,6 +205,8 @@ impl Authority {
             audience_may_lack: false,
             header: None,
             numeric_ids_as_text: false,
+            exp_unless_said: None,
+            last_checks: Vec::new(),
             hmac: None,
             has_previous_secret: false,
             purpose: Purpose::default(),
@@ -369,6 +376,27 @@ impl Authority {
         Fut: Future<Output = Result<(), AuthError>> + Send + 'static,
     {
         self.checks.push(Check::later(check));
+        self
+    }
+
+    /// Adds a check that comes after all others, for a token that is good but for it.
+    #[cfg(feature = "status-list")]
+    pub(crate) fn last_check(mut self, origin: impl CheckOrigin + 'static) -> Self {
+        self.last_checks.push(Box::new(origin));
+        self
+    }
+
+    /// Takes back the issuer, which came with the keys.
+    #[cfg(all(feature = "oidc", feature = "status-list"))]
+    pub(crate) fn no_issuer(mut self) -> Self {
+        self.issuer = None;
+        self
+    }
+
+    /// Takes tokens without `exp`, as if they had the latest that there is.
+    #[cfg(feature = "status-list")]
+    pub(crate) const fn exp_may_lack(mut self) -> Self {
+        self.exp_unless_said = Some(UnixTime::LATEST);
         self
     }
 

@@ -6,21 +6,52 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::principal::Principal;
-use crate::error::{AuthError, Reason};
-use crate::runtime::NowOrLater;
+use crate::crypto::Backend;
+use crate::error::{AuthError, ConfigError, Reason};
+#[cfg(feature = "jwks")]
+use crate::keys::Fetch;
 use crate::runtime::deadline::within;
+use crate::runtime::{Clock, NowOrLater};
 
 type Checked = Result<(), AuthError>;
 
 /// A check of one authority.
 #[derive(Clone)]
-pub(super) struct Check(Arc<Function>);
+pub(crate) struct Check(Arc<Function>);
+
+/// What a check is made of when the verifier is built.
+pub(crate) trait CheckOrigin: fmt::Debug + Send + Sync {
+    /// The setting that gave it, which is there once.
+    fn setting(&self) -> &'static str;
+
+    /// # Errors
+    /// If a setting is wrong.
+    fn into_check(self: Box<Self>, making: &CheckContext<'_>) -> Result<Check, ConfigError>;
+}
+
+/// What such a check is made with.
+#[cfg_attr(not(feature = "status-list"), allow(dead_code))]
+pub(crate) struct CheckContext<'a> {
+    pub(crate) backend: &'a Backend,
+    pub(crate) clock: &'a Arc<dyn Clock>,
+    /// What fetches, unless the user says otherwise.
+    #[cfg(feature = "jwks")]
+    pub(crate) fetch: Option<&'a Arc<dyn Fetch>>,
+}
 
 type Function = dyn Fn(&Principal) -> NowOrLater<Checked> + Send + Sync;
 
 impl Check {
     pub(super) fn sync(check: impl Fn(&Principal) -> Checked + Send + Sync + 'static) -> Self {
         Self(Arc::new(move |principal| NowOrLater::ready(check(principal))))
+    }
+
+    /// A check that answers at once if it can.
+    #[cfg(feature = "status-list")]
+    pub(crate) fn now_or_later(
+        check: impl Fn(&Principal) -> NowOrLater<Checked> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(check))
     }
 
     pub(super) fn later<F, Fut>(check: F) -> Self

@@ -48,6 +48,8 @@ pub use verifier::Verifier;
 
 #[cfg(feature = "issuer")]
 pub(crate) use purpose::Purpose;
+#[cfg(feature = "status-list")]
+pub(crate) use checks::{Check, CheckContext, CheckOrigin};
 pub(crate) use trail::{Trail, TrailNotes};
 
 #[cfg(feature = "oidc")]

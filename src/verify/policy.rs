@@ -29,6 +29,8 @@ pub(super) struct Policy {
     /// A number in `sub` or `jti` is read as text.
     pub(super) numeric_ids_as_text: bool,
     pub(super) purpose: Purpose,
+    /// What counts where there is no `exp`.
+    pub(super) exp_unless_said: Option<UnixTime>,
 }
 
 /// The kinds of token that an authority can be told to accept.
@@ -192,6 +194,7 @@ impl Policy {
             .into_iter()
             .chain(registered_claims.expires())
             .min()
+            .or(self.exp_unless_said)
             .ok_or_else(|| missing(ClaimName::Exp))?;
         self.judge_times((exp, nbf, iat), now)?;
         Ok(exp)

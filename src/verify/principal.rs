@@ -195,10 +195,15 @@ impl Principal {
     /// later ones look there.
     #[must_use]
     pub fn claim<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        serde_json::from_str(self.claim_text(name)?).ok()
+    }
+
+    /// The JSON text of a claim, as it stands in the payload.
+    pub(crate) fn claim_text(&self, name: &str) -> Option<&str> {
         let registered = self.registered();
         let members = registered.members.get_or_init(|| members_of(&registered.payload));
         let (_, value) = members.iter().find(|(member, _)| member.in_payload(&registered.payload) == name)?;
-        serde_json::from_str(value.in_payload(&registered.payload)).ok()
+        Some(value.in_payload(&registered.payload))
     }
 
     /// Whether the user authenticated at most this long before the token was verified. A time that lies in the

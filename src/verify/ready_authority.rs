@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::authority::Authority;
 use super::authority_keys::AuthorityKeys;
-use super::checks::Check;
+use super::checks::{Check, CheckContext};
 use super::claim_rules::ClaimRules;
 use super::glance::Glance;
 use super::issuer_rule::{IssuerRule, TenantIssuer};
@@ -188,6 +188,24 @@ impl Authority {
                 false => problems.take(PreparedSet::new(generation, &set, self.algorithms, backend)),
             }
         });
+        let context = CheckContext {
+            backend,
+            clock: making.clock,
+            #[cfg(feature = "jwks")]
+            fetch: making.fetch,
+        };
+        for (position, origin) in self.last_checks.iter().enumerate() {
+            let setting = origin.setting();
+            if self.last_checks.iter().skip(position + 1).any(|other| other.setting() == setting) {
+                let error = ConfigError::new(setting, "it is set twice", "keep one of them");
+                problems.add(error.of_kind(Conflict));
+            }
+        }
+        let last_checks: Vec<_> = self
+            .last_checks
+            .into_iter()
+            .filter_map(|origin| problems.take(origin.into_check(&context)))
+            .collect();
         problems.into_result()?;
         let (Some(source), Some(issuer), Some(claim_rules), Some(prepared)) =
             (source, issuer, claim_rules, prepared)
@@ -199,6 +217,7 @@ impl Authority {
         if !claim_rules.is_empty() {
             checks.insert(0, Check::sync(move |principal| claim_rules.judge(principal)));
         }
+        checks.extend(last_checks);
         let policy = Policy {
             issuer,
             audiences,
@@ -212,6 +231,7 @@ impl Authority {
             header: self.header,
             numeric_ids_as_text: self.numeric_ids_as_text,
             purpose: self.purpose,
+            exp_unless_said: self.exp_unless_said,
         };
         Ok(ReadyAuthority {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),

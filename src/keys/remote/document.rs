@@ -18,13 +18,13 @@ const ERROR_CHARS: usize = 500;
 
 /// Why nothing could be learnt from an answer.
 #[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) why: String,
-    pub(super) retry_after: Option<Duration>,
+pub(crate) struct Failure {
+    pub(crate) why: String,
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Failure {
-    pub(super) fn new(why: impl Into<String>) -> Self {
+    pub(crate) fn new(why: impl Into<String>) -> Self {
         Self { why: why.into(), retry_after: None }
     }
 }
@@ -33,7 +33,7 @@ impl Failure {
 ///
 /// # Errors
 /// If the status is not 200. A redirect is not followed: it would let the answer come from anywhere.
-pub(super) fn body_of(
+pub(crate) fn body_of(
     url: &str,
     answer: Response<Bytes>,
     now: UnixTime,
@@ -152,7 +152,7 @@ pub(super) fn max_age_of(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// The text of an error, not longer than a log should have it.
-pub(super) fn short(why: &str) -> String {
+pub(crate) fn short(why: &str) -> String {
     why.chars().take(ERROR_CHARS).collect()
 }
 

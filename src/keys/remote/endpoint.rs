@@ -37,7 +37,7 @@ pub(crate) enum KeyLocation {
 }
 
 /// A URL as people may see it: a query may be secret.
-pub(super) fn without_query(url: &str) -> &str {
+pub(crate) fn without_query(url: &str) -> &str {
     url.split_once('?').map_or(url, |(place, _)| place)
 }
 

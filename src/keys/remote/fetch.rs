@@ -19,6 +19,20 @@ pub trait Fetch: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// If there is no answer, or its body is longer than `max_bytes`.
     fn fetch(&self, url: &str, max_bytes: usize) -> NowOrLater<Result<Response<Bytes>, FetchError>>;
+
+    /// The same with this `Accept`, for what is not a key set, such as a status list. Unless told, `Accept` is left as it is in
+    /// [`Fetch::fetch`]: implement this if your client sets it.
+    ///
+    /// # Errors
+    /// As for [`Fetch::fetch`].
+    fn fetch_accepting(
+        &self,
+        _accept: &'static str,
+        url: &str,
+        max_bytes: usize,
+    ) -> NowOrLater<Result<Response<Bytes>, FetchError>> {
+        self.fetch(url, max_bytes)
+    }
 }
 
 /// A document could not be had.
@@ -55,5 +69,14 @@ impl Error for FetchError {}
 impl<T: Fetch + ?Sized> Fetch for std::sync::Arc<T> {
     fn fetch(&self, url: &str, max_bytes: usize) -> NowOrLater<Result<Response<Bytes>, FetchError>> {
         (**self).fetch(url, max_bytes)
+    }
+
+    fn fetch_accepting(
+        &self,
+        accept: &'static str,
+        url: &str,
+        max_bytes: usize,
+    ) -> NowOrLater<Result<Response<Bytes>, FetchError>> {
+        (**self).fetch_accepting(accept, url, max_bytes)
     }
 }

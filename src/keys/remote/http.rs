@@ -79,6 +79,15 @@ impl HttpFetch {
 
 impl Fetch for HttpFetch {
     fn fetch(&self, url: &str, max_bytes: usize) -> NowOrLater<Result<Response<Bytes>, FetchError>> {
+        self.fetch_accepting("application/jwk-set+json, application/json", url, max_bytes)
+    }
+
+    fn fetch_accepting(
+        &self,
+        accept: &'static str,
+        url: &str,
+        max_bytes: usize,
+    ) -> NowOrLater<Result<Response<Bytes>, FetchError>> {
         // The URL as the client reads it: what is judged is what is connected to.
         let url = match reqwest::Url::parse(url) {
             Ok(url) => url,
@@ -89,7 +98,6 @@ impl Fetch for HttpFetch {
         {
             return NowOrLater::ready(Err(FetchError::new(refused)));
         }
-        let accept = "application/jwk-set+json, application/json";
         let headers = self.credentials.headers_for(&url);
         let request = self.client.get(url).header(http::header::ACCEPT, accept);
         NowOrLater::later(async move {

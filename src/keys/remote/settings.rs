@@ -77,6 +77,13 @@ impl RemoteKeys {
         self
     }
 
+    /// Fetches with this, unless a way was set.
+    #[cfg(feature = "status-list")]
+    pub(crate) fn fetch_unless_set(mut self, fetch: &Arc<dyn Fetch>) -> Self {
+        self.fetch.get_or_insert_with(|| Arc::clone(fetch));
+        self
+    }
+
     /// Allows `http://` for a host that is this very machine, for tests and for a sidecar.
     pub fn insecure_http_on_loopback(mut self) -> Self {
         self.url_rules.http_on_loopback = true;

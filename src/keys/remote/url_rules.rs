@@ -1,4 +1,4 @@
-//! Which URLs keys may be fetched from.
+//! Which URLs may be fetched from.
 
 use http::Uri;
 use http::uri::Authority;
@@ -6,18 +6,18 @@ use http::uri::Authority;
 use crate::error::{ConfigError, Problems, shown_url};
 use crate::runtime::trace;
 
-/// Which URLs keys may be fetched from: those of https, and those of plain http that the user has named.
+/// Which URLs may be fetched from: those of https, and those of plain http that the user has named.
 #[derive(Clone, Debug, Default)]
-pub(super) struct UrlRules {
-    pub(super) http_on_loopback: bool,
+pub(crate) struct UrlRules {
+    pub(crate) http_on_loopback: bool,
     /// `host` or `host:port`, as URLs have it.
-    pub(super) http_hosts: Vec<String>,
+    pub(crate) http_hosts: Vec<String>,
 }
 
 impl UrlRules {
     /// # Errors
     /// If something stands among the hosts that is none.
-    pub(super) fn check_hosts(&self) -> Result<(), ConfigError> {
+    pub(crate) fn check_hosts(&self) -> Result<(), ConfigError> {
         let mut problems = Problems::default();
         for host in &self.http_hosts {
             let is_host = host
@@ -35,7 +35,7 @@ impl UrlRules {
 
     /// # Errors
     /// If a URL is not https (or http of a host that was named), or holds credentials.
-    pub(super) fn check(&self, setting: &'static str, url: &str) -> Result<(), ConfigError> {
+    pub(crate) fn check(&self, setting: &'static str, url: &str) -> Result<(), ConfigError> {
         let refused = |problem: &str, remedy: &str| {
             ConfigError::new(setting, format!("{:?} {problem}", shown_url(url)), remedy)
         };
@@ -54,22 +54,21 @@ impl UrlRules {
         match uri.scheme_str() {
             Some("https") => Ok(()),
             Some("http") if self.allows_http(authority) => Ok(()),
-            Some("http") if is_loopback(authority.host()) => Err(refused(
-                "is not https",
-                "for tests on one machine call RemoteKeys::insecure_http_on_loopback()",
-            )),
+            Some("http") if is_loopback(authority.host()) => {
+                Err(refused("is not https", "for tests on one machine call .insecure_http_on_loopback()"))
+            }
             Some("http") => Err(refused(
                 "is not https",
                 &format!(
-                    "use https; if nobody else can be on the way, call RemoteKeys::insecure_http_hosts([\"{authority}\"])"
+                    "use https; if nobody else can be on the way, call .insecure_http_hosts([\"{authority}\"])"
                 ),
             )),
-            _ => Err(refused("is not https", "a machine on the way could send keys of its own; use https")),
+            _ => Err(refused("is not https", "a machine on the way could answer in its stead; use https")),
         }
     }
 
     /// Logs that a URL is of plain http, outside of this machine.
-    pub(super) fn warn_of(&self, url: &str) {
+    pub(crate) fn warn_of(&self, url: &str) {
         let Ok(uri) = url.parse::<Uri>() else { return };
         if uri.scheme_str() == Some("http") && !uri.host().is_some_and(is_loopback) {
             trace::warn!(

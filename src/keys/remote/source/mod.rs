@@ -10,3 +10,5 @@ mod shared;
 
 pub(super) use self::remote::{MAX_WAITERS, Remote};
 pub(super) use self::shared::Settings;
+#[cfg(feature = "status-list")]
+pub(crate) use self::shared::spread;

@@ -252,7 +252,7 @@ pub(super) fn kids(keys: &KeySet) -> Vec<String> {
 }
 
 /// At random from -1 to 1.
-fn spread() -> f64 {
+pub(crate) fn spread() -> f64 {
     let mut bytes = [0; 4];
     match fill_random(&mut bytes) {
         Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX) * 2.0 - 1.0,
