@@ -72,7 +72,7 @@ async fn a_list_token_has_its_own_type() {
     let claims = world.list_claims(1, &[0]);
     for typ in [json!("JWT"), json!("at+jwt"), json!("statuslist+cwt"), json!("statuslist"), json!(null)] {
         let token = world.lists.sign_with(json!({ "typ": typ }), &claims);
-        refused_list(&world, Answer::ok(token), "wrong_token_type (typ)").await;
+        refused_list(&world, Answer::ok(token), "wrong_type (typ)").await;
     }
     for typ in ["statuslist+jwt", "application/statuslist+jwt", "StatusList+JWT"] {
         world.provider.serve(LIST, Answer::ok(world.lists.sign_with(json!({ "typ": typ }), &claims)));
