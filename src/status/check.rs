@@ -125,5 +125,5 @@ impl StatusCheck {
 }
 
 fn not_at_hand(why: Option<Arc<str>>) -> AuthError {
-    AuthError::new(Reason::RevocationUnavailable).with_source(NotAtHand(why))
+    AuthError::new(Reason::RevocationUnavailable).with_claim(CLAIM).with_source(NotAtHand(why))
 }

@@ -235,7 +235,8 @@ mod tests {
         let mut schedule = fetched_at(s(0), None, LONG);
         let mut now = s(480);
         for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
-            assert_eq!(schedule.step(now, false), Step::Fetch, "an old list is wanted anew, token or not");
+            let is_used = now == s(480);
+            assert_eq!(schedule.step(now, is_used), Step::Fetch, "an old list is wanted anew, token or not");
             schedule.begin(now);
             schedule.failed(now, None, 0.0);
             assert_eq!(schedule.ask(now), now + s(pause), "a token waits for no earlier one");

@@ -276,6 +276,10 @@ impl<C: ClaimsType> Verifier<C> {
                 }
                 None => "a check of your own refused it".to_owned(),
             },
+            Reason::InvalidClaim if claim == "status" && cfg!(feature = "status-list") => format!(
+                "`status` is {said}: malformed, or it names a list that StatusLists::allow does not, or an index that the \
+                 list does not have"
+            ),
             Reason::InvalidClaim => format!("`{claim}` is {said}: of a wrong type, or refused by a check"),
             Reason::Revoked if self.revokes(read) => {
                 "it was revoked: by its `jti`, `sid` or `sub`, or all tokens of its issuer were".to_owned()
@@ -284,6 +288,10 @@ impl<C: ClaimsType> Verifier<C> {
                 let health = self.revocations().map(Revocations::health);
                 let why = health.and_then(|health| health.last_error).map_or_else(String::new, |why| format!(": {why}"));
                 format!("what is revoked is not known: the view is older than RevocationsBuilder::max_age{why}")
+            }
+            Reason::Revoked if claim == "status" => format!("its status list says so: `status` is {said}"),
+            Reason::RevocationUnavailable if claim == "status" => {
+                std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()
             }
             _ => "a check of your own refused it, or could not be made".to_owned(),
         }

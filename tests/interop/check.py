@@ -24,6 +24,7 @@ import behind
 import configuration
 import endpoints
 import rotation
+import status_lists
 import watched
 from programs import server
 
@@ -399,6 +400,7 @@ theirs = {"PyJWT": keys_of_pyjwt(), "jose": json.loads(node("jose.mjs", "sign"))
 for maker, made in theirs.items():
     tokens_of_others(maker, made)
 tokens_of_ours(theirs)
+status_lists.checks(check, ISSUE, NODE)
 a_browser()
 a_provider()
 behind_nginx()

@@ -15,6 +15,7 @@ const ROOMS: [&str; 19] = [
     "revocation",
     "refresh",
     "verify",
+    "status",
     "provider",
     "layer",
     "authorize",

@@ -1,6 +1,6 @@
 //! Token Status Lists: what a list says of a token, when lists are fetched, and what happens when they cannot be had.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::needless_pass_by_value)]
 
 mod fetching;
 mod http;
@@ -131,7 +131,7 @@ async fn verdict(verifier: &Verifier<Claims>, token: &str) -> Result<(), Reason>
 
 async fn refusal(verifier: &Verifier<Claims>, token: &str) -> AuthError {
     let verdict: Result<Jwt<Claims>, _> = verifier.verify(token).await;
-    verdict.err().expect("it is refused")
+    verdict.unwrap_err()
 }
 
 /// Without waiting: what a request gets whose list is at hand. `None` if it would have to wait.

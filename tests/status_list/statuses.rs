@@ -202,6 +202,26 @@ async fn a_token_of_the_cache_is_looked_up_each_time() {
     assert_eq!(at_once(&verifier, &token), Some(Ok(())), "SUSPENDED ends, too");
 }
 
+#[tokio::test(start_paused = true)]
+async fn explain_says_what_the_list_says() {
+    let world = World::new();
+    world.serve(1, &[0, 1]);
+    let verifier = world.verifier();
+    let explained = |token: &str| verifier.explain(token).to_string();
+    assert!(explained(&world.token(0)).starts_with("undecided"));
+    assert_eq!(verdict(&verifier, &world.token(0)).await, Ok(()));
+    assert!(explained(&world.token(0)).starts_with("accepted"));
+    let revoked = explained(&world.token(1));
+    assert!(revoked.contains("refused: revoked") && revoked.contains("its status list says so"), "{revoked}");
+    let elsewhere = explained(&world.token_of("https://evil.example/1", 0));
+    assert!(elsewhere.contains("StatusLists::allow"), "{elsewhere}");
+    world.provider.serve(LIST, Answer::HangUp);
+    world.pass(24 * 3600).await;
+    assert!(verdict(&verifier, &world.token(0)).await.is_err());
+    let gone = explained(&world.token(0));
+    assert!(gone.contains("revocation_unavailable") && gone.contains("the connection was closed"), "{gone}");
+}
+
 /// Without a runtime nobody can fetch, so the status is not known.
 #[test]
 fn without_a_runtime_the_answer_is_that_it_is_not_known() {

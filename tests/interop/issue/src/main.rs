@@ -1,12 +1,15 @@
 //! Issuers for other parties to verify: one for each public-key algorithm, each with its key set and its discovery
-//! documents over HTTP; and a route that signs with keys which those parties made.
+//! documents over HTTP; a route that signs with keys which those parties made; and one that judges their tokens by their status
+//! lists.
 //!
 //! Prints `listening on http://ADDRESS`. The issuer of ES256 is `http://ADDRESS/ES256`.
+
+mod statuses;
 
 use std::error::Error;
 
 use axum::Router;
-use axum::extract::Json;
+use axum::extract::{DefaultBodyLimit, Json};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde::Deserialize;
@@ -20,7 +23,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     use Algorithm::*;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let base = format!("http://{}", listener.local_addr()?);
-    let mut app = Router::new().route("/sign", post(sign_with));
+    let mut app = Router::new().route("/sign", post(sign_with)).route("/statuses", post(statuses::judge));
+    app = app.layer(DefaultBodyLimit::max(8 << 20));
     for algorithm in [RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519] {
         let name = format!("{base}/{algorithm}");
         app = app
