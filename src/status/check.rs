@@ -8,7 +8,6 @@ use super::driver;
 use super::entry::{Entry, Look};
 use super::reference::Reference;
 use super::shared::Shared;
-use super::table::Full;
 use crate::error::{AuthError, Reason};
 use crate::runtime::{NowOrLater, trace};
 use crate::verify::Principal;
@@ -61,14 +60,21 @@ impl StatusCheck {
             trace::debug!("a token names a status list that is not allowed; see StatusLists::allow");
             return refused(Reason::InvalidClaim);
         }
-        let entry = shared.table.get(&reference.uri).map(Ok);
-        let entry = match entry.unwrap_or_else(|| shared.table.add(&reference.uri, shared.now())) {
-            Ok(entry) => entry,
-            Err(Full) => {
-                trace::error!("there are more status lists than may be kept; raise StatusLists::lists");
-                return NowOrLater::ready(Err(not_at_hand(Some("there are too many lists".into()))));
-            }
+        let look = |entry: &Entry| entry.is_driven().then(|| self.look(entry, reference.idx));
+        match shared.table.look(&reference.uri, look) {
+            Some(Look::Status(status)) => NowOrLater::ready(self.verdict(status)),
+            _ => self.fetch(&reference),
+        }
+    }
+
+    #[cold]
+    fn fetch(&self, reference: &Reference<'_>) -> NowOrLater<Checked> {
+        let shared = &self.0.shared;
+        let Ok(entry) = shared.table.entry(&reference.uri, shared.now()) else {
+            trace::error!("there are more status lists than may be kept; raise StatusLists::lists");
+            return NowOrLater::ready(Err(not_at_hand(Some("there are too many lists".into()))));
         };
+        // Its task may have ended with another runtime.
         if !entry.is_driven() {
             driver::start(shared, &entry);
         }
@@ -85,7 +91,6 @@ impl StatusCheck {
 
     /// Has the list fetched, and looks again. It may have grown since it was fetched last, so that is done for an index which it
     /// does not have, too.
-    #[cold]
     fn ask(&self, entry: Arc<Entry>, idx: u64) -> NowOrLater<Checked> {
         let shared = &self.0.shared;
         // First, so that no attempt ends unseen.

@@ -348,6 +348,9 @@ impl Authority {
     ///
     /// It is the last check of all, for tokens that are good otherwise. With a [`TokenCache`](crate::TokenCache) a token that was
     /// found good is still looked up each time.
+    ///
+    /// Lists are kept by the verifier, and no other one shares them. Of a tenant ([`Tenants`](crate::Tenants)) they are fetched
+    /// anew when your function is asked for it again.
     pub fn status_lists(self, lists: StatusLists) -> Self {
         self.last_check(lists)
     }

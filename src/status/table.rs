@@ -29,17 +29,16 @@ impl Table {
         Self { entries, changing, bounds, most_lists, most_bytes }
     }
 
-    /// The entry of this list.
-    pub(super) fn get(&self, uri: &str) -> Option<Arc<Entry>> {
-        self.entries.load().get(uri).map(Arc::clone)
+    /// Looks into the list at this URI, if there is one. It costs no lock and no count of references.
+    pub(super) fn look<T>(&self, uri: &str, look: impl FnOnce(&Entry) -> Option<T>) -> Option<T> {
+        self.entries.load().get(uri).and_then(|entry| look(entry))
     }
 
     /// The entry of this list, a new one if there is none.
     ///
     /// # Errors
     /// If there is no room for it.
-    #[cold]
-    pub(super) fn add(&self, uri: &str, now: Instant) -> Result<Arc<Entry>, Full> {
+    pub(super) fn entry(&self, uri: &str, now: Instant) -> Result<Arc<Entry>, Full> {
         let _changing = self.changing();
         let mut entries = Entries::clone(&self.entries.load());
         if let Some(entry) = entries.get(uri) {
@@ -108,7 +107,7 @@ mod tests {
     }
 
     fn fetch(table: &Table, uri: &str, bytes: usize, at: Instant) -> Result<Arc<Entry>, Full> {
-        let entry = table.add(uri, at)?;
+        let entry = table.entry(uri, at)?;
         entry.begin(at);
         let unusable_from = entry.schedule().succeeded(at, None, Duration::MAX, 0.0);
         let list = StatusList::new(Bits::Eight, vec![0; bytes].into());
@@ -133,8 +132,8 @@ mod tests {
         let a = fetch(&table, "a", 1, s(0)).unwrap();
         fetch(&table, "b", 1, s(1)).unwrap();
         assert_eq!(a.look(0, UnixTime::default(), s(2)), Look::Status(0));
-        assert!(table.add("c", s(9)).is_err(), "both were fetched just now");
-        assert!(Arc::ptr_eq(&a, &table.get("a").unwrap()), "what is there can be had");
+        assert!(table.entry("c", s(9)).is_err(), "both were fetched just now");
+        assert!(Arc::ptr_eq(&a, &table.entry("a", s(9)).unwrap()), "what is there can be had");
         fetch(&table, "c", 1, s(12)).unwrap();
         assert_eq!(uris(&table), ["a", "c"], "no token came for b");
     }
@@ -149,6 +148,6 @@ mod tests {
         fetch(&table, "c", 60, s(16)).unwrap();
         assert_eq!(uris(&table), ["c"], "one of them would not have been enough");
         assert!(fetch(&table, "c", 101, s(30)).is_err(), "never more than all");
-        assert_eq!(table.get("c").unwrap().bytes(), 60, "the list at hand stays");
+        assert_eq!(table.entry("c", s(30)).unwrap().bytes(), 60, "the list at hand stays");
     }
 }
