@@ -1,5 +1,7 @@
 //! Connections that hang, fail, or answer nonsense. No server is needed.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)] // tests
+
 use std::future::pending;
 use std::time::Duration;
 

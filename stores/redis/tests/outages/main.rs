@@ -1,6 +1,8 @@
 //! The stores when the server is killed, halted, or comes back empty. `tests/stores/redis-outages` starts the server and runs them, one
 //! after the other: `durable` with an append-only file, `empty` without persistence, `hang` with either.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)] // tests
+
 mod durable;
 mod empty;
 mod hang;

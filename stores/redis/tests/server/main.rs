@@ -2,6 +2,8 @@
 //! `tests/stores/run` and `tests/stores/redis-cluster` start servers and run this. The tests use keys of their own, so they may run at
 //! once.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)] // tests
+
 mod check;
 mod connect;
 mod keys;
