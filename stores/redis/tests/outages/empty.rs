@@ -25,7 +25,7 @@ async fn sessions_are_gone_and_nobody_is_let_in() {
     server("kill");
     for (token, session) in &all {
         assert!(
-            matches!(tokens.rotate(token, load).await, Err(RefreshError::Store(_))),
+            matches!(tokens.rotate(token, load).await, Err(RefreshError::Unavailable(_))),
             "no answer is no verdict"
         );
         assert!(tokens.is_live(session.subject(), session.sid()).await.is_err());
