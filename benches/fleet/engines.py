@@ -12,12 +12,6 @@ import subprocess
 import tempfile
 import time
 
-# A record as the store writes it: JSON of 122 bytes.
-RECORD = (
-    '{"revoked":{"token":"%08x-6f5e-7f3e-8a55-0b6c7d8e9fa0"},'
-    '"issuer":"https://login.example.com","expires_at":1796000000000}'
-)
-
 
 def free_port():
     with socket.socket() as it:

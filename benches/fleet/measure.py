@@ -17,11 +17,12 @@ import sys
 import time
 from pathlib import Path
 
-from engines import RECORD, Postgres, Redis, free_port
+from engines import Postgres, Redis, free_port
+from statements import CHANNEL, LIFE, LOG, append, read, record, script, statement, tables
 
 sys.dont_write_bytecode = True
 RESULTS = Path(__file__).resolve().parent / "engines.tsv"
-ROUNDS = 5
+ROUNDS = 3
 rows = []
 
 
@@ -37,23 +38,27 @@ def note(engine, what, size, values, unit):
 
 def redis(server):
     client = server.client()
-    for entries in (1, 10, 100, 1000):
-        fill(client, f"log{entries}", entries)
+    look = client.call("SCRIPT", "LOAD", script("read")).decode()
+    add = client.call("SCRIPT", "LOAD", script("append")).decode()
+
+    def reading(position):
+        """The script that a reader at this position sends."""
+        return ["EVALSHA", look, "2", *LOG, "new", "1000", *position]
+
+    place = fill(client, 1000)
     for connections in (50, 1000, 5000):
-        bench(server, "read_nothing", connections, ["XREAD", "COUNT", "1000", "STREAMS", "log1000", "$"], 100_000, connections)
+        bench(server, "read_nothing", connections, reading(place[-1]), 20_000, connections)
     for entries in (1, 10, 100, 1000):
-        amount = 200_000 // (entries + 3)
-        bench(server, "read_page", entries, ["XREAD", "COUNT", "1000", "STREAMS", f"log{entries}", "0"], amount, 50)
-        client.send("XREAD", "COUNT", "1000", "STREAMS", f"log{entries}", "0")
+        bench(server, "read_page", entries, reading(place[-1 - entries]), 50_000 // (entries + 3), 50)
+        client.send(*reading(place[-1 - entries]))
         note("redis", "page_bytes", entries, [answer_length(client)], "B")
-    bench(server, "append", 1, ["XADD", "appended", "*", "r", RECORD % 1], 100_000, 50)
-    bench(server, "connect", 1, ["XREAD", "COUNT", "1000", "STREAMS", "log1000", "$"], 20_000, 50, "-k", "0")
-    before = int(info(client, "used_memory"))
-    fill(client, "million", 1_000_000)
-    note("redis", "memory_entry", 1_000_000, [(int(info(client, "used_memory")) - before) / 1e6], "B")
-    client.call("DEL", "million")
+    bench(server, "connect", 1, reading(place[-1]), 10_000, 50, "-k", "0")
     for readers in (100, 1000, 5000):
         wake(server, readers)
+    before = int(info(client, "used_memory"))
+    fill(client, 50_000)
+    note("redis", "memory_entry", 50_000, [(int(info(client, "used_memory")) - before) / 5e4], "B")
+    bench(server, "append", 1, ["EVALSHA", add, "2", *LOG, "new", LIFE, record(1)], 20_000, 50)
     for what, key in (("connect_tls", ["rsa:2048"]), ("connect_tls_p256", ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"])):
         certificate = ["--tls-cert-file", f"{server.folder}/it.crt", "--tls-key-file", f"{server.folder}/it.key"]
         subprocess.run(["openssl", "req", "-x509", "-newkey", *key, "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout",
@@ -62,24 +67,29 @@ def redis(server):
         safe = Redis("--tls-port", str(port), *certificate, "--tls-auth-clients", "no")
         safe.port = port
         try:
-            bench(safe, what, 1, ["PING"], 5000, 20, "-k", "0", "--tls", "--insecure")
+            bench(safe, what, 1, ["PING"], 2000, 20, "-k", "0", "--tls", "--insecure")
         finally:
             safe.stop()
     for policy in ("everysec", "always"):
         durable = Redis("--appendonly", "yes", "--appendfsync", policy)
         try:
-            bench(durable, f"append_{policy}", 1, ["XADD", "appended", "*", "r", RECORD % 1], 20_000, 50)
+            hash = durable.client().call("SCRIPT", "LOAD", script("append")).decode()
+            bench(durable, f"append_{policy}", 1, ["EVALSHA", hash, "2", *LOG, "new", LIFE, record(1)], 20_000, 50)
         finally:
             durable.stop()
 
 
-def fill(client, name, entries):
-    for start in range(0, entries, 1000):
-        several = range(start, min(entries, start + 1000))
-        for number in several:
-            client.send("XADD", name, "*", "r", RECORD % number)
-        for _ in several:
+def fill(client, entries):
+    """Appends so many, and answers the positions behind each."""
+    add = client.call("SCRIPT", "LOAD", script("append"))
+    for start in range(0, entries, 100):
+        for number in range(start, start + 100):
+            client.send("EVALSHA", add, 2, *LOG, "new", LIFE, record(number))
+        for _ in range(100):
             client.answer()
+    epoch = client.call("HGET", LOG[1], "epoch").decode()
+    found = client.call("XREVRANGE", LOG[0], "+", "-", "COUNT", min(entries, 1001))[::-1]
+    return [(epoch, "0-0", "0")] + [(epoch, entry.decode(), fields[1].decode()) for entry, fields in found]
 
 
 def info(client, name):
@@ -103,7 +113,7 @@ def bench(server, what, size, command, amount, connections, *more):
     for _ in range(ROUNDS):
         begin = server.processor()
         run = subprocess.run(
-            ["redis-benchmark", "-p", str(server.port), "-n", str(amount), "-c", str(connections), "--csv", *more, *command],
+            ["redis-benchmark", "-p", str(server.port), "-n", str(amount), "-c", str(connections), "--csv", *more, *map(str, command)],
             capture_output=True, text=True, check=True)
         costs.append((server.processor() - begin) / amount * 1e6)
         rates.append(float(run.stdout.splitlines()[-1].rsplit('","', 7)[1]))
@@ -114,7 +124,6 @@ def bench(server, what, size, command, amount, connections, *more):
 def wake(server, readers):
     """Readers that wait by XREAD BLOCK on a connection each: memory, what waiting costs, what one record costs for each."""
     writer = server.client()
-    fill(writer, "woken", 1)
     idle = int(info(writer, "used_memory"))
     clients = [server.client() for _ in range(readers)]
     begin = int(info(writer, "used_memory"))
@@ -124,12 +133,12 @@ def wake(server, readers):
         selector.register(client.socket, selectors.EVENT_READ, client)
 
     def read(client, wait):
-        client.send("XREAD", "COUNT", "1000", "BLOCK", wait, "STREAMS", "woken", client.position)
+        client.send("XREAD", "COUNT", 1, "BLOCK", wait, "STREAMS", LOG[0], client.position)
 
     def collect(wait):
         """Takes an answer of each, and asks again; when the first and the last came."""
         left, times = readers, []
-        while left:
+        while left > 0:  # some answer twice
             for key, _ in selector.select():
                 data = key.data.socket.recv(65536)
                 times.append(time.perf_counter())
@@ -140,7 +149,7 @@ def wake(server, readers):
                 left -= 1
         return times
 
-    last = writer.call("XREVRANGE", "woken", "+", "-", "COUNT", "1")[0][0]
+    last = writer.call("XREVRANGE", LOG[0], "+", "-", "COUNT", "1")[0][0]
     for client in clients:
         client.position = last
         read(client, 0)
@@ -148,10 +157,10 @@ def wake(server, readers):
     note("redis", "memory_blocked", readers, [(int(info(writer, "used_memory")) - idle) / readers], "B")
     costs, lasts = [], []
     for _ in range(ROUNDS):
-        begin, turns = server.processor(), max(2, 10_000 // readers)
+        begin, turns = server.processor(), max(2, 5_000 // readers)
         for _ in range(turns):
             start = time.perf_counter()
-            writer.call("XADD", "woken", "*", "r", RECORD % 1)
+            writer.call("EVAL", script("append"), 2, *LOG, "new", LIFE, record(1))
             times = collect(0)
             lasts.append((times[-1] - start) * 1e3)
             time.sleep(0.02)
@@ -159,7 +168,7 @@ def wake(server, readers):
     note("redis", "wake", readers, costs, "us")
     note("redis", "wake_last", readers, lasts[:20], "ms")
     # Now each waits for a second at a time, and is told that there is nothing.
-    writer.call("XADD", "woken", "*", "r", RECORD % 1)
+    writer.call("EVAL", script("append"), 2, *LOG, "new", LIFE, record(1))
     collect(1000)
     costs = []
     for _ in range(ROUNDS):
@@ -175,37 +184,30 @@ def wake(server, readers):
 
 # PostgreSQL
 
-READ = "SELECT number, record FROM revocations WHERE number > {} ORDER BY number LIMIT 1000;"
-
 
 def postgresql(server):
     client = server.client()
-    client.call("CREATE TABLE revocations (number bigserial PRIMARY KEY, record text NOT NULL, expires_at bigint NOT NULL)")
-    client.call(f"INSERT INTO revocations (record, expires_at) SELECT replace('{RECORD}', '%08x', to_char(n, 'FM00000000')), "
-                "1796000000000 FROM generate_series(1, 100000) n")
-    client.call("VACUUM ANALYZE revocations")
-    before = client.call("SELECT pg_total_relation_size('revocations')")[0][0]
-    note("postgresql", "memory_entry", 100_000, [int(before) / 100_000], "B")
+    tables(client)
+    before = int(client.call("SELECT pg_total_relation_size('tower_jwt_auth_revocations')")[0][0])
+    for start in range(0, 100_000, 1000):
+        client.call(append(*map(record, range(start, start + 1000))))
+    client.call("VACUUM ANALYZE")
+    after = int(client.call("SELECT pg_total_relation_size('tower_jwt_auth_revocations')")[0][0])
+    note("postgresql", "memory_entry", 100_000, [(after - before) / 100_000], "B")
     for connections in (8, 50):
-        pgbench(server, "read_nothing", connections, READ.format(100_000), 3, connections)
+        pgbench(server, "read_nothing", connections, read(100_000), 6000, connections)
     for entries in (1, 10, 100, 1000):
-        pgbench(server, "read_page", entries, READ.format(100_000 - entries), 3, 8)
-        client.send(READ.format(100_000 - entries))
+        pgbench(server, "read_page", entries, read(100_000 - entries), 400_000 // (entries + 100), 8)
+        client.send(read(100_000 - entries))
         note("postgresql", "page_bytes", entries, [postgres_length(client)], "B")
-    # Appends are serialised, so that no number becomes visible behind a higher one.
-    def append(more):
-        return (f"BEGIN;\nSELECT pg_advisory_xact_lock(1);\n{more}INSERT INTO revocations (record, expires_at) "
-                f"VALUES ('{RECORD % 1}', 1796000000000);\nCOMMIT;")
-
     for connections in (1, 8):
-        pgbench(server, "append", connections, append(""), 3, connections)
-        pgbench(server, "append_notify", connections, append("NOTIFY revocations;\n"), 3, connections)
+        pgbench(server, "append", connections, append(record(1)), 400, connections)
+    client.call("VACUUM FULL ANALYZE")
     for name, database in (("connect", "bench"), ("connect_scram", "scram")):
         if database == "scram":
             client.call("CREATE DATABASE scram")
-        pgbench(server, name, 1, "SELECT 1;", 3, 4, "-C", database=database)
-    client.call("ANALYZE revocations")
-    for listeners in (50, 100, 200, 400, 800):
+        pgbench(server, name, 1, "SELECT 1;", 200, 4, "-C", database=database)
+    for listeners in (50, 100, 200, 400):
         notify(server, client, listeners)
 
 
@@ -221,14 +223,14 @@ def postgres_length(client):
     return total
 
 
-def pgbench(server, what, size, script, seconds, connections, *more, database="bench"):
+def pgbench(server, what, size, script, amount, connections, *more, database="bench"):
     path = Path(server.folder) / "script.sql"
-    path.write_text(script)
+    path.write_text(script.replace('":', '": '))  # a colon before a name or number would be a variable
     costs, rates = [], []
     for _ in range(ROUNDS):
         begin = server.processor()
         run = subprocess.run(
-            [f"{server.BIN}/pgbench", "-h", "127.0.0.1", "-p", str(server.port), "-U", "bench", "-n", "-f", path, "-T", str(seconds),
+            [f"{server.BIN}/pgbench", "-h", "127.0.0.1", "-p", str(server.port), "-U", "bench", "-n", "-f", path, "-t", str(amount // connections),
              "-c", str(connections), "-M", "prepared" if "-C" not in more else "simple", *more, database],
             capture_output=True, text=True, check=True, env={**os.environ, "PGPASSWORD": "secret"})
         time.sleep(0.2)
@@ -240,25 +242,25 @@ def pgbench(server, what, size, script, seconds, connections, *more, database="b
 
 
 def notify(server, writer, listeners):
-    """Readers that LISTEN on a connection each, and read when they are told: memory, and what one record costs for each."""
+    """Readers that LISTEN on a connection each, and read on another when they are told: memory, and what one record costs each."""
     idle = memory(server)
     clients = [server.client() for _ in range(listeners)]
     selector = selectors.DefaultSelector()
-    last = int(writer.call("SELECT max(number) FROM revocations")[0][0])
+    last = int(writer.call("SELECT last_seq FROM tower_jwt_auth_log")[0][0])
     for client in clients:
-        client.call("LISTEN revocations")
-        client.call("PREPARE read(bigint) AS " + READ.format("$1"))
+        client.call(f"LISTEN {CHANNEL}")
+        client.reader = server.client()
+        client.reader.call("PREPARE look(bigint, bigint) AS " + statement("READ"))
         for _ in range(6):  # then the plan is kept
-            client.call(f"EXECUTE read({last})")
+            client.reader.call(f"EXECUTE look({last}, 1001)")
         selector.register(client.socket, selectors.EVENT_READ, client)
     time.sleep(0.5)
-    note("postgresql", "memory_connection", listeners, [(memory(server) - idle) / listeners], "B")
+    note("postgresql", "memory_connection", listeners, [(memory(server) - idle) / listeners / 2], "B")
 
     def tell(reads):
         nonlocal last
         start = time.perf_counter()
-        writer.call(f"BEGIN; SELECT pg_advisory_xact_lock(1); INSERT INTO revocations (record, expires_at) "
-                    f"VALUES ('{RECORD % 1}', 1796000000000); NOTIFY revocations; COMMIT")
+        writer.call(append(record(1)))
         wrote = time.perf_counter()
         left = listeners
         while left:
@@ -266,7 +268,7 @@ def notify(server, writer, listeners):
                 if key.data.message()[0] != b"A":
                     continue
                 if reads:
-                    key.data.call(f"EXECUTE read({last})")
+                    key.data.reader.call(f"EXECUTE look({last}, 1001)")
                 left -= 1
         last += 1
         return (wrote - start) * 1e3, (time.perf_counter() - start) * 1e3
@@ -286,6 +288,7 @@ def notify(server, writer, listeners):
         note("postgresql", f"{what}_last", listeners, lasts[:20], "ms")
     for client in clients:
         client.socket.close()
+        client.reader.socket.close()
     time.sleep(1)
 
 

@@ -70,24 +70,25 @@ impl Costs {
             Kind::Redis => {
                 let near =
                     [100, 1000, 5000].into_iter().rfind(|size| *size <= processes as u64).unwrap_or(100);
-                let wait = get("wait_in_vain", if near == 100 { 1000 } else { near });
-                let polled = get("read_nothing", if near == 100 { 50 } else { near });
+                let block = get("wait_in_vain", near.max(1000));
+                let look = get("read_nothing", if near == 100 { 50 } else { near });
                 // Many connections cost a read more; a page is measured with few.
-                let more = polled - get("read_nothing", 50);
+                let more = look - get("read_nothing", 50);
                 Self {
-                    read_nothing: polled,
+                    read_nothing: look,
                     page: (page.0 + more, page.1),
                     bytes,
                     append: get("append", 1),
-                    wait,
-                    // What was measured has the read in it that waits again.
-                    wake: (get("wake", near) - wait).max(1000.0),
+                    // A look before it and one after it.
+                    wait: 2.0f64.mul_add(look, block),
+                    // What was measured has the command in it that waits again.
+                    wake: (get("wake", near) - get("wait_in_vain", near)).max(1000.0),
                     connect: get("connect", 1),
                     connect_tls: get("connect_tls", 1),
                 }
             }
             Kind::Postgres => {
-                let near = [50, 100, 200, 400, 800]
+                let near = [50, 100, 200, 400]
                     .into_iter()
                     .rfind(|size| *size <= processes as u64)
                     .unwrap_or(50);
@@ -102,11 +103,12 @@ impl Costs {
                     read_nothing: polled,
                     page: (page.0 + more, page.1),
                     bytes,
-                    append: get("append_notify", 8),
+                    append: get("append", 8),
                     wait: polled,
                     wake: get("notify", near),
-                    connect: get("connect_scram", 1),
-                    connect_tls: get("connect_scram", 1),
+                    // One to read on, and one to listen with.
+                    connect: get("connect_scram", 1) * if waits { 2.0 } else { 1.0 },
+                    connect_tls: get("connect_scram", 1) * if waits { 2.0 } else { 1.0 },
                 }
             }
         }

@@ -23,11 +23,13 @@ pub enum Jitter {
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     pub engine: Kind,
-    /// Whether a read waits: by XREAD BLOCK, or by LISTEN. Otherwise the process asks again after `pause`.
+    /// Whether a read waits until it is told: by XREAD BLOCK, or by LISTEN.
     pub waits: bool,
+    /// How long Redis lets it wait.
     pub wait: u64,
+    /// How long an answer may take.
     pub patience: u64,
-    /// Between two reads if they do not wait.
+    /// Between two looks of a store that is not told; in PostgreSQL also of one that is.
     pub pause: u64,
     /// After a page that was not empty, so that what follows comes together.
     pub gather: u64,
@@ -63,6 +65,9 @@ struct Process {
     asked: u64,
     back_off: u64,
     is_connected: bool,
+    connects: bool,
+    /// The first read, and the first after a failure, does not wait.
+    is_fresh: bool,
     is_told: bool,
     told_at: u64,
     epoch: u8,
@@ -120,6 +125,8 @@ impl Fleet {
             asked: 0,
             back_off: settings.back_off.0,
             is_connected: false,
+            connects: false,
+            is_fresh: false,
             is_told: false,
             told_at: 0,
             epoch: 0,
@@ -173,7 +180,7 @@ impl Fleet {
     pub fn running(mut self) -> Self {
         let rest = if self.settings.waits { self.settings.wait } else { self.settings.pause };
         for process in &mut self.processes {
-            (process.position, process.is_connected) = (self.visible, true);
+            (process.position, process.is_connected, process.is_fresh) = (self.visible, true, true);
         }
         self.started(rest)
     }
@@ -209,12 +216,23 @@ impl Fleet {
         self
     }
 
-    /// The engine has lost all; each process revoked so many of what it had.
-    pub fn loses_everything(&mut self, own: u32) {
+    /// The engine has lost all; so many of the processes revoked one of what it had.
+    pub fn loses_everything(&mut self, records: usize) {
         self.epoch += 1;
         self.log.clear();
         self.visible = 0;
-        self.lost = vec![own; self.processes.len()];
+        self.lost = (0..self.processes.len()).map(|index| u32::from(index < records)).collect();
+    }
+
+    /// All but those that are cut off have these already.
+    pub fn revoked_while_cut_off(&mut self, records: u32) {
+        let cut = self.cut.map_or(0, |(processes, ..)| processes);
+        self.log.resize(self.log.len() + records as usize, 0);
+        self.visible += records;
+        for process in &mut self.processes[cut..] {
+            process.position += records;
+            process.coming.0 += records;
+        }
     }
 
     // What is seen.
@@ -275,6 +293,7 @@ impl Fleet {
                 Event::Answer => self.answer(index, now),
                 Event::WaitIsOver => {
                     self.processes[index].coming = (self.processes[index].position, false);
+                    self.processes[index].asked = now;
                     self.reply(index, now + WAY);
                 }
                 Event::Fail => self.fail(index, now),
@@ -302,35 +321,26 @@ impl Fleet {
             return;
         }
         for index in 0..self.processes.len() {
-            match self.settings.engine {
-                Kind::Redis if self.processes[index].does == Does::Waits => self.wake(index, now),
-                Kind::Redis => {}
-                // A backend that has not run yet since it was told last sees both at once.
-                Kind::Postgres if self.processes[index].told_at > now => {}
-                Kind::Postgres if !self.processes[index].is_connected => {}
-                Kind::Postgres => {
-                    let done = self.engine.serve(now, self.costs.wake, 60.0);
-                    self.processes[index].told_at = done;
-                    if !self.is_cut(index, now) {
-                        self.at(done + WAY, index, Event::Told);
-                    }
+            let process = &self.processes[index];
+            // A backend of PostgreSQL that has not run since it was told last sees both at once.
+            let is_told = process.told_at > now;
+            let listens = match self.settings.engine {
+                Kind::Redis => process.does == Does::Waits,
+                Kind::Postgres => process.is_connected,
+            };
+            if listens && !is_told {
+                let done = self.engine.serve(now, self.costs.wake, self.costs.bytes(1));
+                self.processes[index].told_at = done + WAY;
+                if !self.is_cut(index, now) {
+                    self.at(done + WAY, index, Event::Told);
                 }
             }
         }
     }
 
-    /// Redis answers the read that waits.
-    fn wake(&mut self, index: usize, now: u64) {
-        let position = self.processes[index].position;
-        let to = self.visible.min(position + PAGE as u32);
-        let cost = self.costs.wake;
-        let done = self.engine.serve(now, cost, self.costs.bytes((to - position) as usize));
-        self.processes[index].coming = (to, to < self.visible);
-        self.reply(index, done + WAY);
-    }
-
-    /// PostgreSQL told the process that there is something.
+    /// The process was told that there is something.
     fn told(&mut self, index: usize, now: u64) {
+        let now = self.read_by_reader(now);
         let process = &mut self.processes[index];
         if !process.is_connected {
             return;
@@ -360,7 +370,7 @@ impl Fleet {
             return self.at(now + 2 * WAY, index, Event::Fail);
         }
         // The last moment; an answer makes it void.
-        let deadline = now + wait + patience;
+        let deadline = now + patience;
         if self.is_cut(index, now) {
             return self.at(deadline, index, Event::Fail);
         }
@@ -368,7 +378,7 @@ impl Fleet {
         let mut cost = 0.0;
         if connects {
             cost += if tls { self.costs.connect_tls } else { self.costs.connect };
-            self.processes[index].is_connected = true;
+            (self.processes[index].is_connected, self.processes[index].connects) = (true, true);
         }
         let process = &mut self.processes[index];
         if process.epoch != self.epoch {
@@ -376,11 +386,12 @@ impl Fleet {
         }
         let to = self.visible.min(process.position + PAGE as u32);
         let records = (to - process.position) as usize;
-        let waits_there = records == 0 && waits && engine == Kind::Redis;
+        let waits_there = records == 0 && waits && engine == Kind::Redis && process.is_fresh;
         cost += if waits_there { self.costs.wait } else { self.costs.page(records) };
         process.coming = (to, to < self.visible);
         let done = self.engine.serve(arrives, cost, self.costs.bytes(records));
-        if waits_there {
+        if waits_there && done + WAY <= deadline {
+            self.engine.commands += 2; // a look, the command that waits, another look
             self.processes[index].does = Does::Waits;
             self.at(done + wait, index, Event::WaitIsOver);
             return;
@@ -394,19 +405,23 @@ impl Fleet {
         let process = &mut self.processes[index];
         process.does = Does::Asks;
         process.generation += 1;
-        let deadline = process.asked + self.settings.wait + self.settings.patience;
+        let deadline = process.asked + self.settings.patience;
         if is_lost || arrives > deadline {
             return self.at(deadline, index, Event::Fail);
         }
-        let arrives = match &mut self.readers {
-            Some((readers, cost)) => readers.serve(arrives, *cost, 0.0),
-            None => arrives,
-        };
+        let arrives = self.read_by_reader(arrives);
         self.at(arrives, index, Event::Answer);
     }
 
+    fn read_by_reader(&mut self, arrives: u64) -> u64 {
+        match &mut self.readers {
+            Some((readers, cost)) => readers.serve(arrives, *cost, 0.0),
+            None => arrives,
+        }
+    }
+
     fn answer(&mut self, index: usize, now: u64) {
-        let Settings { waits, wait, pause, gather, engine, back_off, .. } = self.settings;
+        let Settings { waits, pause, gather, engine, back_off, .. } = self.settings;
         let process = self.processes[index];
         let (to, has_more) = process.coming;
         for &revoked in self.log.get(process.position as usize..to as usize).unwrap_or_default() {
@@ -415,9 +430,10 @@ impl Fleet {
             }
         }
         let is_empty = to == process.position;
-        let was_idle = now - process.asked < pause;
         let process = &mut self.processes[index];
         (process.position, process.back_off, process.does) = (to, back_off.0, Does::Nothing);
+        process.connects = false;
+        let was_fresh = std::mem::replace(&mut process.is_fresh, true);
         if !has_more {
             let from = self.notes_first_complete_from;
             if process.complete_at < from && from <= now {
@@ -435,17 +451,15 @@ impl Fleet {
             0
         } else if !is_empty {
             (gather as f64 * (0.5 + self.random.f64())) as u64
-        } else if waits && engine == Kind::Postgres {
-            if is_told {
-                0
-            } else {
-                self.processes[index].does = Does::Waits;
-                wait
-            }
-        } else if was_idle {
-            (pause as f64 * (0.5 + self.random.f64())) as u64
-        } else {
+        } else if waits && !was_fresh {
+            (250.0 * MILLISECOND as f64 * (0.5 + self.random.f64())) as u64
+        } else if waits && engine == Kind::Redis || is_told {
             0
+        } else {
+            if waits {
+                self.processes[index].does = Does::Waits;
+            }
+            pause
         };
         if !self.rests_when_complete || has_more {
             self.at(now + sleep, index, Event::Ask);
@@ -462,6 +476,7 @@ impl Fleet {
 
     fn fail(&mut self, index: usize, now: u64) {
         let (_, longest) = self.settings.back_off;
+        let ends = self.settings.engine == Kind::Postgres || self.is_down(now) || self.is_cut(index, now);
         let share = match self.settings.jitter {
             Jitter::No => 1.0,
             Jitter::Half => 0.5 + self.random.f64() / 2.0,
@@ -470,7 +485,10 @@ impl Fleet {
         let process = &mut self.processes[index];
         let sleep = (process.back_off as f64 * share) as u64;
         process.back_off = (process.back_off * 2).min(longest);
-        (process.is_connected, process.does) = (false, Does::Nothing);
+        // A late answer does not end a connection to Redis, if it was not that of its beginning.
+        process.is_connected &= !ends && !process.connects;
+        process.connects = false;
+        (process.does, process.is_fresh) = (Does::Nothing, false);
         process.generation += 1;
         self.failures += 1;
         self.at(now + sleep.max(MILLISECOND), index, Event::Ask);

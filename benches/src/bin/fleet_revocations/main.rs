@@ -17,55 +17,39 @@ use fleet::{Fleet, Jitter, Settings};
 const POSTGRES_PROCESSORS: usize = 8;
 const GIGABITS: f64 = 10.0;
 
-/// How processes read.
+/// How processes read, with the defaults of the stores.
 #[derive(Clone, Copy, PartialEq)]
 enum Way {
     RedisPolled,
-    RedisWaiting,
-    RedisGathered,
-    PostgresListening,
+    RedisListening,
     PostgresPolled,
+    PostgresListening,
 }
 
 impl Way {
-    const ALL: [Self; 5] = [
-        Self::RedisPolled,
-        Self::RedisWaiting,
-        Self::RedisGathered,
-        Self::PostgresListening,
-        Self::PostgresPolled,
-    ];
+    const ALL: [Self; 4] =
+        [Self::RedisPolled, Self::RedisListening, Self::PostgresPolled, Self::PostgresListening];
 
     const fn name(self) -> &'static str {
         match self {
-            Self::RedisPolled => "Redis, polled each 250 ms",
-            Self::RedisWaiting => "Redis, XREAD BLOCK",
-            Self::RedisGathered => "Redis, XREAD BLOCK, pause",
-            Self::PostgresListening => "PostgreSQL, LISTEN, pause",
-            Self::PostgresPolled => "PostgreSQL, polled each s",
+            Self::RedisPolled => "Redis, asked each 250 ms",
+            Self::RedisListening => "Redis, listening",
+            Self::PostgresPolled => "PostgreSQL, asked each second",
+            Self::PostgresListening => "PostgreSQL, listening",
         }
     }
 
     fn settings(self) -> Settings {
-        let engine = match self {
-            Self::PostgresListening | Self::PostgresPolled => Kind::Postgres,
-            _ => Kind::Redis,
-        };
+        let is_redis = matches!(self, Self::RedisPolled | Self::RedisListening);
         Settings {
-            engine,
-            waits: !matches!(self, Self::RedisPolled | Self::PostgresPolled),
+            engine: if is_redis { Kind::Redis } else { Kind::Postgres },
+            waits: matches!(self, Self::RedisListening | Self::PostgresListening),
             wait: 5 * SECOND,
-            patience: 5 * SECOND,
-            pause: if self == Self::PostgresPolled { SECOND } else { 250 * MILLISECOND },
-            gather: match self {
-                Self::RedisGathered | Self::PostgresListening => 250 * MILLISECOND,
-                Self::RedisWaiting => 0,
-                // They pause anyway.
-                Self::RedisPolled => 250 * MILLISECOND,
-                Self::PostgresPolled => SECOND,
-            },
+            patience: if is_redis { 2 * SECOND } else { 5 * SECOND },
+            pause: if is_redis { 250 * MILLISECOND } else { SECOND },
+            gather: 200 * MILLISECOND,
             back_off: (100 * MILLISECOND, 5 * SECOND),
-            jitter: Jitter::Half,
+            jitter: Jitter::Full,
             tls: false,
             max_age: 30 * SECOND,
         }
