@@ -81,7 +81,7 @@ async fn follow(running: Running, store: Arc<dyn RevocationStore>, wait: Duratio
                     _ if has_more => {}
                     false => sleep(GATHER.mul_f64(0.5 + part())).await,
                     true if !wait.is_zero() && asked.elapsed() < PAUSE => {
-                        sleep(PAUSE.mul_f64(0.5 + part())).await
+                        sleep(PAUSE.mul_f64(0.5 + part())).await;
                     }
                     true => {}
                 }

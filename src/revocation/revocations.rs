@@ -13,8 +13,8 @@ use super::follower::{self, patiently};
 use super::revoked_tokens::Revocation;
 use super::view::{TokenFacts, View};
 use crate::error::{AuthError, Reason};
-use crate::runtime::{Clock, SystemClock, UnixTime, metric, trace};
-use crate::store::{RevocationPage, RevocationRecord, RevocationStore, StoreError, millis};
+use crate::runtime::{Clock, Stopwatch, SystemClock, UnixTime, metric, trace};
+use crate::store::{RevocationPage, RevocationRecord, RevocationStore, StoreError};
 
 /// What is revoked: tokens that are refused with [`Reason::Revoked`](crate::Reason::Revoked) although they have not expired.
 ///
@@ -67,8 +67,10 @@ pub(super) struct Followed {
     pub(super) store: Arc<dyn RevocationStore>,
     max_age: Duration,
     when_stale: WhenStale,
-    /// Milliseconds since 1970: when the store last said that this process has everything. 0: never.
-    pub(super) complete_at: AtomicU64,
+    /// Measured, because a clock that is set back would make an old view fresh.
+    stopwatch: Stopwatch,
+    /// When the store last said that this process has everything, in milliseconds of the stopwatch, at least 1. 0: never.
+    complete_at: AtomicU64,
     pub(super) is_running: AtomicBool,
     last_error: Mutex<Option<String>>,
     failures: AtomicU32,
@@ -185,11 +187,10 @@ impl Revocations {
                 failures: 0,
             };
         };
-        let now = self.0.clock.now();
-        let is_stale = followed.is_stale(now);
+        let is_stale = followed.is_stale();
         RevocationHealth {
             entries,
-            age: followed.age(now),
+            age: followed.age(),
             is_stale,
             refuses: is_stale && followed.when_stale == WhenStale::Refuse,
             last_error: followed.last_error().clone(),
@@ -200,10 +201,10 @@ impl Revocations {
     /// # Errors
     /// `revoked`; `revocation_unavailable` if that is not known; or a claim that lacks or is not within the bounds of a token that
     /// can be revoked.
-    pub(crate) fn judge(&self, token: &TokenFacts<'_>, now: UnixTime) -> Result<(), AuthError> {
+    pub(crate) fn judge(&self, token: &TokenFacts<'_>) -> Result<(), AuthError> {
         if let Some(followed) = &self.0.followed {
             self.follow();
-            if followed.when_stale == WhenStale::Refuse && followed.is_stale(now) {
+            if followed.when_stale == WhenStale::Refuse && followed.is_stale() {
                 return Err(Reason::RevocationUnavailable.into());
             }
         }
@@ -261,7 +262,7 @@ impl Shared {
         followed.failures.store(0, Ordering::Relaxed);
         if !page.has_more {
             let first = !followed.was_complete();
-            followed.complete_at.store(millis::of(self.clock.now()).max(1), Ordering::Release);
+            followed.complete_at.store(followed.elapsed().max(1), Ordering::Release);
             self.measure();
             if first {
                 self.tell();
@@ -289,10 +290,10 @@ impl Shared {
     fn measure(&self) {
         metric::gauge!(metric::REVOCATIONS, self.view.len() as f64);
         if let Some(followed) = &self.followed {
-            metric::gauge!(
-                metric::REVOCATIONS_READ_AT,
-                followed.complete_at.load(Ordering::Relaxed) as f64 / 1000.0
-            );
+            if let Some(age) = followed.age() {
+                let read_at = self.clock.now().saturating_sub(age);
+                metric::gauge!(metric::REVOCATIONS_READ_AT, read_at.since_epoch().as_secs_f64());
+            }
             metric::gauge!(
                 metric::REVOCATIONS_FAILURES,
                 f64::from(followed.failures.load(Ordering::Relaxed))
@@ -316,6 +317,7 @@ impl Followed {
             store,
             max_age,
             when_stale,
+            stopwatch: Stopwatch::start(),
             complete_at: AtomicU64::new(0),
             is_running: AtomicBool::new(false),
             last_error: Mutex::new(None),
@@ -334,14 +336,17 @@ impl Followed {
         self.complete_at.load(Ordering::Acquire) > 0
     }
 
-    /// A clock that was set back makes nothing fresh: what lies ahead of it counts as now.
-    fn age(&self, now: UnixTime) -> Option<Duration> {
-        let complete_at = self.complete_at.load(Ordering::Acquire);
-        (complete_at > 0).then(|| Duration::from_millis(millis::of(now).saturating_sub(complete_at)))
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.stopwatch.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn is_stale(&self, now: UnixTime) -> bool {
-        self.age(now).is_none_or(|age| age > self.max_age)
+    fn age(&self) -> Option<Duration> {
+        let complete_at = self.complete_at.load(Ordering::Acquire);
+        (complete_at > 0).then(|| Duration::from_millis(self.elapsed().saturating_sub(complete_at)))
+    }
+
+    fn is_stale(&self) -> bool {
+        self.age().is_none_or(|age| age > self.max_age)
     }
 
     fn keep_own(&self, records: &[RevocationRecord], now: UnixTime) {

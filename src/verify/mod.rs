@@ -46,10 +46,10 @@ pub use tenants::Tenants;
 pub use token_cache::TokenCache;
 pub use verifier::Verifier;
 
-#[cfg(feature = "issuer")]
-pub(crate) use purpose::Purpose;
 #[cfg(feature = "status-list")]
 pub(crate) use checks::{Check, CheckContext, CheckOrigin};
+#[cfg(feature = "issuer")]
+pub(crate) use purpose::Purpose;
 pub(crate) use trail::{Trail, TrailNotes};
 
 #[cfg(feature = "oidc")]

@@ -350,7 +350,7 @@ impl<C: ClaimsType> Verifier<C> {
         let named = tokens.and_then(|tokens| Some((tokens, VerifiedTokens::<C>::name(compact.token)?)));
         let Some((tokens, name)) = named else {
             let jwt = self.verify_signature(compact, candidates, &authority, payload, now)?;
-            self.judge_life(&jwt, now)?;
+            self.judge_life(&jwt)?;
             return Ok(Progress::Verified(jwt, authority));
         };
         let found_by = FoundBy { authority: authority.id, generation: candidates.generation() };
@@ -369,15 +369,15 @@ impl<C: ClaimsType> Verifier<C> {
             tokens.remove(&name);
             return Err(refused.after_signature());
         }
-        self.judge_life(&jwt, now)?;
+        self.judge_life(&jwt)?;
         Ok(Progress::Verified(jwt.verified_again(now), authority))
     }
 
     /// Refuses a token that was revoked.
-    fn judge_life(&self, jwt: &Jwt<C>, now: UnixTime) -> Result<(), AuthError> {
+    fn judge_life(&self, jwt: &Jwt<C>) -> Result<(), AuthError> {
         match self.revocations() {
             Some(revocations) => {
-                revocations.judge(&jwt.registered().facts(), now).map_err(AuthError::after_signature)
+                revocations.judge(&jwt.registered().facts()).map_err(AuthError::after_signature)
             }
             None => Ok(()),
         }

@@ -83,3 +83,12 @@ pub(crate) async fn set_roles(
     let known = app.users.set_roles(&name, &roles).await?;
     if known { Ok(StatusCode::NO_CONTENT) } else { Err(AppError::NotFound) }
 }
+
+/// `POST /api/keys/rotate`: publishes the next signing key, which signs after a day; each process does so within a minute.
+pub(crate) async fn rotate_keys(
+    _admin: Allowed<Administer>,
+    State(app): State<App>,
+) -> Result<Json<serde_json::Value>, AppError> {
+    let kid = app.tokens.keys.rotate().await?;
+    Ok(Json(serde_json::json!({ "kid": kid })))
+}

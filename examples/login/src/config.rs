@@ -14,7 +14,9 @@ pub struct Config {
     /// Where users, sessions and keys are kept: `LOGIN_DIR`.
     pub dir: PathBuf,
     /// PostgreSQL for all of it instead, which several processes may share: `DATABASE_URL`.
-    pub database_url: Option<DatabaseUrl>,
+    pub database_url: Option<ServerUrl>,
+    /// Redis for the revocations, which it tells all processes at once: `REDIS_URL`. Without it they are in the database.
+    pub redis_url: Option<ServerUrl>,
     /// The port on the loopback interface, 0 for any: `PORT`.
     pub port: u16,
     /// How the browser reaches the application, if not by `http://localhost` and the port: `PUBLIC_URL`.
@@ -28,11 +30,11 @@ pub struct Config {
     pub admin_password: Option<Password>,
 }
 
-/// Where PostgreSQL is. It may have a password in it, so it is not shown.
+/// Where a server is. It may have a password in it, so it is not shown.
 #[derive(Clone)]
-pub struct DatabaseUrl(String);
+pub struct ServerUrl(String);
 
-impl DatabaseUrl {
+impl ServerUrl {
     /// The text, to connect with.
     #[must_use]
     pub fn expose(&self) -> &str {
@@ -40,9 +42,9 @@ impl DatabaseUrl {
     }
 }
 
-impl fmt::Debug for DatabaseUrl {
+impl fmt::Debug for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DatabaseUrl(..)")
+        f.write_str("ServerUrl(..)")
     }
 }
 
@@ -51,6 +53,7 @@ impl Default for Config {
         Self {
             dir: PathBuf::from("login-data"),
             database_url: None,
+            redis_url: None,
             port: 3000,
             public_url: None,
             client_header: None,
@@ -74,7 +77,13 @@ impl Config {
             if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
                 return Err("DATABASE_URL: should be like postgres://user:password@host/database".to_owned());
             }
-            config.database_url = Some(DatabaseUrl(url));
+            config.database_url = Some(ServerUrl(url));
+        }
+        if let Some(url) = variable("REDIS_URL") {
+            if !url.starts_with("redis://") {
+                return Err("REDIS_URL: should be like redis://:password@host:6379/0".to_owned());
+            }
+            config.redis_url = Some(ServerUrl(url));
         }
         if let Some(port) = variable("PORT") {
             config.port = port.parse().map_err(|_| format!("PORT: {port:?} is no port: give 0 to 65535"))?;
@@ -126,6 +135,7 @@ mod tests {
     fn a_wrong_setting_is_named() {
         for (name, value) in [
             ("DATABASE_URL", "mysql://root@localhost/login"),
+            ("REDIS_URL", "http://localhost:6379"),
             ("PORT", "65536"),
             ("PORT", "http"),
             ("ACCESS_SECONDS", "4"),
@@ -137,7 +147,7 @@ mod tests {
         ] {
             let error = read(name, value).unwrap_err();
             assert!(error.starts_with(&format!("{name}: ")), "{error}");
-            let is_secret = matches!(name, "ADMIN_PASSWORD" | "DATABASE_URL");
+            let is_secret = matches!(name, "ADMIN_PASSWORD" | "DATABASE_URL" | "REDIS_URL");
             assert_eq!(error.contains(value), !is_secret, "{error}");
         }
     }
@@ -154,6 +164,9 @@ mod tests {
         let config = read("DATABASE_URL", "postgres://login:secret@localhost/login").unwrap();
         assert!(!format!("{config:?}").contains("secret"));
         assert_eq!(config.database_url.unwrap().expose(), "postgres://login:secret@localhost/login");
+        let config = read("REDIS_URL", "redis://:secret@localhost:6379/0").unwrap();
+        assert!(!format!("{config:?}").contains("secret"));
+        assert_eq!(config.redis_url.unwrap().expose(), "redis://:secret@localhost:6379/0");
         assert_eq!(read("", "").unwrap().port, 3000);
     }
 }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool};
-use tower_jwt_auth::{FileKeyStore, KeyStore, RefreshStore};
+use tower_jwt_auth::{FileKeyStore, KeyStore, RefreshStore, RevocationStore};
+use tower_jwt_auth_redis::RedisStores;
 use tower_jwt_auth_sql::{PostgresStores, SqliteStores};
 
-use crate::config::{Config, DatabaseUrl};
+use crate::config::{Config, ServerUrl};
 use crate::error::AppError;
 
 /// The name of the key ring's document in PostgreSQL.
@@ -33,6 +34,8 @@ pub struct AuthStores {
     pub keys: Arc<dyn KeyStore>,
     /// The sessions.
     pub sessions: Arc<dyn RefreshStore>,
+    /// What is revoked, as it is told to all processes.
+    pub revocations: Arc<dyn RevocationStore>,
 }
 
 /// Runs the same code on either kind of pool.
@@ -53,17 +56,22 @@ impl Db {
     /// # Errors
     /// If it cannot be opened, or is no database.
     pub async fn open(config: &Config) -> Result<(Self, AuthStores), AppError> {
-        match &config.database_url {
+        let (db, mut stores) = match &config.database_url {
             Some(url) => Self::open_postgres(url).await,
             None => Self::open_sqlite(&config.dir).await,
+        }?;
+        if let Some(url) = &config.redis_url {
+            stores.revocations = Arc::new(redis(url).await?.revocations());
         }
+        Ok((db, stores))
     }
 
     async fn open_sqlite(dir: &Path) -> Result<(Self, AuthStores), AppError> {
         let users = Self::open_users(&dir.join("users.db")).await?;
         let stores = SqliteStores::open(dir.join("sessions.db")).await?;
         let keys = Arc::new(FileKeyStore::new(dir.join("keys.json")));
-        Ok((users, AuthStores { keys, sessions: Arc::new(stores.refresh()) }))
+        let (sessions, revocations) = (Arc::new(stores.refresh()), Arc::new(stores.revocations()));
+        Ok((users, AuthStores { keys, sessions, revocations }))
     }
 
     /// Users and notes alone, in this SQLite file.
@@ -78,13 +86,17 @@ impl Db {
         Ok(Self::Sqlite(pool))
     }
 
-    async fn open_postgres(url: &DatabaseUrl) -> Result<(Self, AuthStores), AppError> {
+    async fn open_postgres(url: &ServerUrl) -> Result<(Self, AuthStores), AppError> {
         let pool = PgPoolOptions::new().max_connections(10).connect(url.expose()).await?;
         // As one transaction, in which one process after the other does it.
         sqlx::raw_sql(include_str!("schema_postgres.sql")).execute(&pool).await?;
         let stores = PostgresStores::new(pool.clone());
         stores.migrate().await?;
-        let auth = AuthStores { keys: Arc::new(stores.keys(RING)), sessions: Arc::new(stores.refresh()) };
+        let auth = AuthStores {
+            keys: Arc::new(stores.keys(RING)),
+            sessions: Arc::new(stores.refresh()),
+            revocations: Arc::new(stores.revocations()),
+        };
         Ok((Self::Postgres(pool), auth))
     }
 }
@@ -96,6 +108,18 @@ impl fmt::Debug for Db {
             Self::Postgres(_) => "Db(PostgreSQL)",
         })
     }
+}
+
+/// The stores in Redis, if they are set up as they should be.
+async fn redis(url: &ServerUrl) -> Result<RedisStores, AppError> {
+    let failed = |error: &dyn fmt::Display| AppError::Internal(format!("REDIS_URL: {error}"));
+    let client = redis::Client::open(url.expose()).map_err(|error| failed(&error))?;
+    let connection = redis::aio::ConnectionManager::new(client).await.map_err(|error| failed(&error))?;
+    let stores = RedisStores::new(connection).prefix("login");
+    for problem in stores.check().await.map_err(|error| failed(&error))? {
+        eprintln!("warning: REDIS_URL: {}; {}", problem.problem(), problem.remedy());
+    }
+    Ok(stores)
 }
 
 /// Makes the file, if it is not there, so that only its owner can read it. SQLite gives its other files the same mode.

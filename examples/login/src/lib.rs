@@ -9,6 +9,7 @@
 //! | log out everywhere | `POST /api/logout-everywhere` | the same |
 //! | what the token says | `GET /api/session` | the same |
 //! | notes: readers, writers, admins | `GET`, `POST /api/notes`, `DELETE /api/notes/{id}` | the same |
+//! | rotate the signing key: admins | `POST /api/keys/rotate` | the same |
 //! | users: admins | `GET /api/users`, `PUT /api/users/{username}/roles` | the same |
 
 pub mod accounts;
@@ -142,6 +143,7 @@ impl App {
             .route("/api/logout-everywhere", post(sessions::logout_everywhere))
             .route("/api/notes", get(notes::list).post(notes::create))
             .route("/api/notes/{id}", delete(notes::delete))
+            .route("/api/keys/rotate", post(accounts::rotate_keys))
             .route("/api/users", get(accounts::list))
             .route("/api/users/{username}/roles", put(accounts::set_roles))
             .route_layer(layer);

@@ -27,6 +27,9 @@ async fn main() -> Result<(), Problem> {
         Some(_) => println!("users, sessions and keys are in PostgreSQL (DATABASE_URL)"),
         None => println!("users, sessions and keys are in {} (LOGIN_DIR)", config.dir.display()),
     }
+    if config.redis_url.is_some() {
+        println!("revocations are in Redis (REDIS_URL)");
+    }
     let made_up = config.admin_password.is_none();
     let password = config.admin_password.map_or_else(Password::generate, Ok)?;
     if app.create_admin(password.clone()).await? {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tower_jwt_auth::{
-    AccessTokenClaims, AuthError, Authority, Clock, Csrf, DocumentService, Issuer, JwtAuthLayer, KeyRing,
-    Principal, Reason, RefreshToken, RefreshTokens, Session, TokenCookie, TokenSource, UnixTime, Verifier,
+    AccessTokenClaims, Clock, Csrf, DocumentService, Issuer, JwtAuthLayer, KeyRing, RefreshToken, RefreshTokens,
+    Revocations, Session, TokenCookie, TokenSource, UnixTime, Verifier, WhenStale,
 };
 
 use crate::db::AuthStores;
@@ -49,6 +49,8 @@ pub struct Pair {
 /// Signs, checks and rotates.
 #[derive(Debug)]
 pub struct Tokens {
+    /// The keys, which rotate by themselves.
+    pub keys: KeyRing,
     /// Signs access tokens, and publishes the keys.
     pub issuer: Issuer,
     /// Keeps the sessions.
@@ -76,17 +78,31 @@ impl Tokens {
         clock: impl Clock + Clone,
     ) -> Result<Self, Box<dyn Error>> {
         let keys = KeyRing::builder(stores.keys).clock(clock.clone()).open().await?;
-        let issuer =
-            Issuer::builder(url, keys).audience(AUDIENCE).lifetime(lifetime).clock(clock.clone()).build()?;
-        let refresh = RefreshTokens::builder(stores.sessions).clock(clock.clone()).build()?;
+        let issuer = Issuer::builder(url, keys.clone()).audience(AUDIENCE).lifetime(lifetime).clock(clock.clone()).build()?;
+        // A session that ends takes its access tokens with it, in each process. Nobody gets in while that is not known.
+        let revocations = Revocations::builder()
+            .store(stores.revocations)
+            .max_age(Duration::from_secs(30), WhenStale::Refuse)
+            .clock(clock.clone())
+            .build()?;
+        let known = tokio::time::timeout(Duration::from_secs(10), revocations.ready()).await;
+        known.map_err(|_| {
+            let why = revocations.health().last_error.unwrap_or_default();
+            format!("the store of revocations does not answer: {why}")
+        })?;
+        let refresh = RefreshTokens::builder(stores.sessions)
+            .revocations(url, revocations.clone())
+            .clock(clock.clone())
+            .build()?;
         let access_cookie = TokenCookie::new(ACCESS_COOKIE)?.same_site_strict();
-        let authority = only_live_sessions(issuer.authority().rfc9068().roles_at("/roles"), refresh.clone());
+        let authority = issuer.authority().rfc9068().roles_at("/roles");
         Ok(Self {
-            verifier: Verifier::builder().authority(authority).clock(clock).build()?,
+            verifier: Verifier::builder().authority(authority).revocations(revocations).clock(clock).build()?,
             sources: [TokenSource::bearer(), access_cookie.source(Csrf::same_origin().trust(url)?)],
             access_cookie,
             refresh_cookie: TokenCookie::new(REFRESH_COOKIE)?.same_site_strict(),
             discovery: issuer.metadata().build()?,
+            keys,
             issuer,
             refresh,
             lifetime,
@@ -119,21 +135,4 @@ impl Tokens {
         let claims = AccessClaims { standard, preferred_username: user.username.clone() };
         Ok(Pair { access: self.issuer.sign(&claims)?, lifetime: self.lifetime, refresh, session })
     }
-}
-
-/// Refuses tokens of a session that has ended, so that a logout counts at once. The price is a look into the store for
-/// each request; without it, a token is good until it expires.
-fn only_live_sessions(authority: Authority, refresh: RefreshTokens) -> Authority {
-    authority.check_async(move |caller: Principal| {
-        let refresh = refresh.clone();
-        async move {
-            let sid: Option<String> = caller.claim("sid");
-            let (subject, sid) = (caller.subject().unwrap_or_default(), sid.unwrap_or_default());
-            match refresh.is_live(subject, &sid).await {
-                Ok(true) => Ok(()),
-                Ok(false) => Err(AuthError::new(Reason::Revoked)),
-                Err(error) => Err(AuthError::new(Reason::RevocationUnavailable).with_source(error)),
-            }
-        }
-    })
 }

@@ -88,10 +88,8 @@ impl Costs {
                 }
             }
             Kind::Postgres => {
-                let near = [50, 100, 200, 400]
-                    .into_iter()
-                    .rfind(|size| *size <= processes as u64)
-                    .unwrap_or(50);
+                let near =
+                    [50, 100, 200, 400].into_iter().rfind(|size| *size <= processes as u64).unwrap_or(50);
                 // A backend of its own for each reader has run long ago when it reads; those behind a pool are warm.
                 let polled = if waits {
                     get("notify_and_read", near) - get("notify", near)

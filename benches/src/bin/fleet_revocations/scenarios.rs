@@ -200,13 +200,16 @@ pub fn partition(world: &World) {
     println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
     let (from, length) = (60, 600);
     let mut lines = Vec::new();
-    for (way, sizes) in [(Way::RedisListening, &[10_000, 100_000][..]), (Way::PostgresListening, &[1000, 10_000])] {
+    for (way, sizes) in
+        [(Way::RedisListening, &[10_000, 100_000][..]), (Way::PostgresListening, &[1000, 10_000])]
+    {
         for &processes in sizes {
             let cut = processes * 3 / 10;
-            let mut fleet = world
-                .fleet(way.settings(), processes)
-                .running()
-                .cut_off(cut, from * SECOND, (from + length) * SECOND);
+            let mut fleet = world.fleet(way.settings(), processes).running().cut_off(
+                cut,
+                from * SECOND,
+                (from + length) * SECOND,
+            );
             fleet.counts_from = u64::MAX;
             let (mut stale, mut points, mut seconds, mut peak) = (Vec::new(), Vec::new(), 0, 0f64);
             let (mut behind, mut caught_up) = (0, None);
