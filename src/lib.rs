@@ -192,6 +192,9 @@
 //! # #[cfg(not(feature = "issuer"))] fn main() {}
 //! ```
 //!
+//! Clients revoke these tokens at a [`RevocationEndpoint`] (RFC 7009), and resource servers ask about them at an
+//! [`IntrospectionEndpoint`] (RFC 7662).
+//!
 //! # In tests
 //!
 //! With the feature `test-util`, [`TestIssuer`] makes real signatures, and you move the [`TestClock`]. `TestProvider` is an

@@ -71,7 +71,7 @@ impl From<FormError> for Refused {
             FormError::MediaType => {
                 Self::InvalidRequest("the body is not of the type application/x-www-form-urlencoded")
             }
-            FormError::Missing(_) => Self::InvalidRequest("a parameter is missing"),
+            FormError::Missing(_) => Self::InvalidRequest("the parameter token is missing"),
             FormError::Repeated(_) => Self::InvalidRequest("a parameter is there twice"),
         }
     }
