@@ -16,8 +16,6 @@ mod sessions;
 #[path = "../../../../tests/it/refresh/world.rs"]
 mod world;
 
-//CONF #[path = "../both/conforms.rs"]
-//CONF mod conforms;
 #[path = "../both/fresh.rs"]
 mod fresh;
 mod log;
@@ -31,7 +29,7 @@ use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use tower_jwt_auth::{RefreshError, RefreshStore, RefreshToken, RefreshTokens, StoreError, UnixTime};
+use tower_jwt_auth::{RefreshStore, RefreshToken, RefreshTokens, UnixTime};
 use tower_jwt_auth_sql::PostgresStores;
 
 use self::fresh::Fresh;
@@ -90,13 +88,5 @@ impl Place {
 
     async fn number(&self, sql: &str) -> i64 {
         sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&self.pool).await.unwrap()
-    }
-
-    /// Other tables are at the place, as in a database that was made anew.
-    async fn lose_everything(&self) {
-        for table in ["migrations", "refresh", "keys", "revocations", "log", "replays"] {
-            self.execute(&format!("DROP TABLE tower_jwt_auth_{table}")).await;
-        }
-        self.open().await;
     }
 }
