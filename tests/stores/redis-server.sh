@@ -29,19 +29,24 @@ start_redis() { # start_redis FOLDER SETTINGS...: answers when the server does
     return 1
 }
 
-gone_redis() { # waits until the server's process is gone
-    local pid
-    pid=$(cat "$1/redis.pid")
+gone_process() { # gone_process PID: waits until it is gone
     for _ in $(seq 300); do
-        kill -0 "$pid" 2>/dev/null || { rm -f "$1/redis.pid"; return 0; }
+        kill -0 "$1" 2>/dev/null || return 0
         sleep 0.1
     done
     return 1
 }
 
+gone_redis() { # gone_redis FOLDER: waits until a server that was killed is gone
+    gone_process "$(cat "$1/redis.pid")"
+    rm -f "$1/redis.pid"
+}
+
 stop_redis() {
-    [ -f "$1/redis.pid" ] || return 0
-    kill -CONT "$(cat "$1/redis.pid")" 2>/dev/null || true
-    kill "$(cat "$1/redis.pid")" 2>/dev/null || true
-    gone_redis "$1"
+    local pid
+    # The server removes the file itself when it ends.
+    pid=$(cat "$1/redis.pid" 2>/dev/null) || return 0
+    kill -CONT "$pid" 2>/dev/null || true
+    kill "$pid" 2>/dev/null || true
+    gone_process "$pid"
 }
