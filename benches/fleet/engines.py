@@ -28,16 +28,21 @@ def wait_for(port):
     raise SystemExit(f"nothing answers on port {port}")
 
 
-def run_time(pid):
-    """Seconds that all threads of a process have had a processor."""
-    total = 0
+def schedule(pid):
+    """Seconds for which all threads of a process have had a processor, and for which they had to wait for one."""
+    had, waited = 0, 0
     for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
         try:
             with open(path) as file:
-                total += int(file.read().split()[0])
+                one = file.read().split()
+            had, waited = had + int(one[0]), waited + int(one[1])
         except OSError:
             pass
-    return total / 1e9
+    return had / 1e9, waited / 1e9
+
+
+def run_time(pid):
+    return schedule(pid)[0]
 
 
 class Redis:
@@ -51,6 +56,9 @@ class Redis:
 
     def processor(self):
         return run_time(self.process.pid)
+
+    def processes(self):
+        return [self.process.pid]
 
     def stop(self):
         self.process.kill()
@@ -144,6 +152,9 @@ class Postgres:
     def backends(self):
         with open(f"/proc/{self.pid}/task/{self.pid}/children") as file:
             return [int(pid) for pid in file.read().split()]
+
+    def processes(self):
+        return [self.pid, *self.backends()]
 
     def processor(self):
         """Of the server and its backends, also of those that have ended."""

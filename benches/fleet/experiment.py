@@ -4,7 +4,8 @@
     benches/fleet/experiment.py    writes benches/fleet/experiment.tsv: how they read, what, percent, value
 
 Each reader has connections of its own, sends what the stores send, and pauses as `src/revocation/follower.rs` does. All of them
-are tasks of one thread; what an answer costs that thread is measured too, for the simulation to reckon with.
+are tasks of one thread. What an answer costs that thread is measured too, and for how long readers and engine had to wait for a
+processor, so that the simulation can reckon with it.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from engines import Postgres, Redis
+from engines import Postgres, Redis, schedule
 from statements import CHANNEL, LIFE, LOG, append, record, script, statement, tables
 
 sys.dont_write_bytecode = True
@@ -145,15 +146,19 @@ async def follow_postgres(port, race, last, listens):
             await asyncio.sleep(1.0)
 
 
-async def run(name, follow, revoke):
+def engine_schedule(server):
+    return [sum(times) for times in zip(*map(schedule, server.processes()))]
+
+
+async def run(name, server, follow, revoke):
     race = Race()
     readers = []
     for _ in range(READERS):  # not all in one moment
         readers.append(asyncio.ensure_future(follow(race)))
         await asyncio.sleep(0.02)
     await asyncio.sleep(2)
-    race.answers, processor, begin = 0, time.process_time(), time.perf_counter()
-    next_one = begin
+    race.answers, next_one = 0, time.perf_counter()
+    readers_before, engine_before = schedule("self"), engine_schedule(server)
     for number in range(REVOCATIONS):
         next_one += random.expovariate(RATE)
         await asyncio.sleep(max(0, next_one - time.perf_counter()))
@@ -162,7 +167,8 @@ async def run(name, follow, revoke):
     limit = time.perf_counter() + 30
     while not race.is_over() and time.perf_counter() < limit:
         await asyncio.sleep(0.05)
-    cost = (time.process_time() - processor) / race.answers * 1e6
+    cost, waited = [(after - before) / race.answers * 1e6 for before, after in zip(readers_before, schedule("self"))]
+    had, lacked = [after - before for before, after in zip(engine_before, engine_schedule(server))]
     for reader in readers:
         if reader.done():
             reader.result()
@@ -171,9 +177,11 @@ async def run(name, follow, revoke):
     reached = sorted(race.reached)
     at = lambda percent: reached[max(0, -(-len(reached) * percent // 100) - 1)]
     rows = [f"{name}\treached_ms\t{percent}\t{at(percent):.3f}" for percent in range(1, 101)]
-    rows += [f"{name}\treached\t100\t{len(reached)}", f"{name}\treader_us\t100\t{cost:.1f}"]
+    rows += [f"{name}\treached\t100\t{len(reached)}", f"{name}\treader_us\t100\t{cost:.1f}",
+             f"{name}\treader_waits_us\t100\t{waited:.1f}", f"{name}\tengine_stretch\t100\t{(had + lacked) / had:.3f}"]
     print(f"{name:22} {len(reached)} of {READERS * REVOCATIONS}: p50 {at(50):.1f} ms, p99 {at(99):.1f} ms, worst {at(100):.1f} ms; "
-          f"an answer costs the readers {cost:.0f} us", flush=True)
+          f"an answer costs the readers {cost:.0f} us and {waited:.0f} us of waiting for a processor; "
+          f"the engine took {(had + lacked) / had:.2f} times its own time", flush=True)
     return rows
 
 
@@ -185,7 +193,7 @@ async def main():
         try:
             writer = await RedisLink.to(server.port)
             look, add = [(await writer.call("SCRIPT", "LOAD", script(it))).decode() for it in ("read", "append")]
-            rows += await run(name, lambda race: follow_redis(server.port, race, look, listens),
+            rows += await run(name, server, lambda race: follow_redis(server.port, race, look, listens),
                               lambda number: writer.call("EVALSHA", add, 2, *LOG, "new", LIFE, record(number)))
         finally:
             server.stop()
@@ -194,7 +202,7 @@ async def main():
         try:
             tables(server.client())
             writer = await PostgresLink.to(server.port)
-            rows += await run(name, lambda race: follow_postgres(server.port, race, 0, listens),
+            rows += await run(name, server, lambda race: follow_postgres(server.port, race, 0, listens),
                               lambda number: writer.call(append(record(number))))
         finally:
             server.stop()

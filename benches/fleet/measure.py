@@ -50,6 +50,9 @@ def redis(server):
         bench(server, "read_nothing", connections, reading(place[-1]), 20_000, connections)
     for entries in (1, 10, 100, 1000):
         bench(server, "read_page", entries, reading(place[-1 - entries]), 50_000 // (entries + 3), 50)
+        # The same page without the script, to compare.
+        plain = ["XREAD", "COUNT", 1000, "STREAMS", LOG[0], place[-1 - entries][1]]
+        bench(server, "plain_page", entries, plain, 50_000 // (entries + 3), 50)
         client.send(*reading(place[-1 - entries]))
         note("redis", "page_bytes", entries, [answer_length(client)], "B")
     bench(server, "connect", 1, reading(place[-1]), 10_000, 50, "-k", "0")

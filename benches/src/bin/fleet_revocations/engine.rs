@@ -112,6 +112,21 @@ impl Costs {
         }
     }
 
+    /// On a computer on which the engine has to wait for a processor.
+    pub fn stretched(self, factor: f64) -> Self {
+        let (page, bytes) = ((self.page.0 * factor, self.page.1 * factor), self.bytes);
+        Self {
+            read_nothing: self.read_nothing * factor,
+            page,
+            bytes,
+            append: self.append * factor,
+            wait: self.wait * factor,
+            wake: self.wake * factor,
+            connect: self.connect * factor,
+            connect_tls: self.connect_tls * factor,
+        }
+    }
+
     pub fn page(&self, records: usize) -> f64 {
         if records == 0 { self.read_nothing } else { self.page.0 + self.page.1 * records as f64 }
     }

@@ -6,8 +6,6 @@ use std::collections::BinaryHeap;
 use super::engine::{Costs, Engine, Kind, MILLISECOND, SECOND};
 use super::times::Times;
 
-/// Records in a page.
-pub const PAGE: usize = 1000;
 /// From a process to the engine or back.
 const WAY: u64 = 250_000;
 
@@ -36,6 +34,8 @@ pub struct Settings {
     pub back_off: (u64, u64),
     pub jitter: Jitter,
     pub tls: bool,
+    /// Records in a page.
+    pub page: u32,
     pub max_age: u64,
 }
 
@@ -354,7 +354,7 @@ impl Fleet {
     }
 
     fn ask(&mut self, index: usize, now: u64) {
-        let Settings { wait, patience, waits, tls, engine, .. } = self.settings;
+        let Settings { wait, patience, waits, tls, engine, page, .. } = self.settings;
         let connects = !self.processes[index].is_connected;
         let process = &mut self.processes[index];
         process.asked = now;
@@ -384,7 +384,7 @@ impl Fleet {
         if process.epoch != self.epoch {
             (process.epoch, process.position) = (self.epoch, 0);
         }
-        let to = self.visible.min(process.position + PAGE as u32);
+        let to = self.visible.min(process.position + page);
         let records = (to - process.position) as usize;
         let waits_there = records == 0 && waits && engine == Kind::Redis && process.is_fresh;
         cost += if waits_there { self.costs.wait } else { self.costs.page(records) };

@@ -51,6 +51,7 @@ impl Way {
             back_off: (100 * MILLISECOND, 5 * SECOND),
             jitter: Jitter::Full,
             tls: false,
+            page: 1000,
             max_age: 30 * SECOND,
         }
     }
