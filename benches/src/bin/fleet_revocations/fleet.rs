@@ -188,14 +188,16 @@ impl Fleet {
     /// Revocations at random moments, so many a second.
     pub fn revoking(mut self, rate: f64, from: u64, until: u64) -> Self {
         let mut time = from as f64;
-        while rate > 0.0 {
+        if rate == 0.0 {
+            return self;
+        }
+        loop {
             time -= (1.0 - self.random.f64()).ln() / rate * SECOND as f64;
             if time >= until as f64 {
-                break;
+                return self;
             }
             self.at(time as u64, 0, Event::Append);
         }
-        self
     }
 
     pub fn without_engine(mut self, from: u64, until: u64) -> Self {
@@ -257,15 +259,6 @@ impl Fleet {
 
     pub fn complete_since(&self, time: u64) -> usize {
         self.processes.iter().filter(|process| process.complete_at >= time).count()
-    }
-
-    /// Records that the process lacks that is behind most.
-    pub fn most_behind(&self) -> u32 {
-        self.processes
-            .iter()
-            .map(|process| self.visible - process.position.min(self.visible))
-            .max()
-            .unwrap_or(0)
     }
 
     // How it goes.

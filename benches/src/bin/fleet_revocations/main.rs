@@ -84,8 +84,8 @@ fn main() {
     let plots = arguments.next();
     let world = World { measured, plots };
     let chosen: Vec<_> = arguments.collect();
-    let all: [(&str, fn(&World)); 8] = [
-        ("reach", scenarios::reach),
+    let all = [
+        ("reach", scenarios::reach as fn(&World)),
         ("pauses", scenarios::pauses),
         ("sizes", scenarios::sizes),
         ("restart", scenarios::restart),
