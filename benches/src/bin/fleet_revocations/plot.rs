@@ -23,7 +23,7 @@ pub struct Plot<'a> {
 }
 
 const COLOURS: [&str; 6] = ["#2a5bd7", "#d7622a", "#2a9d55", "#8a3ab9", "#777", "#c2185b"];
-const WIDTH: f64 = 720.0;
+const WIDTH: f64 = 780.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 510.0;
@@ -70,8 +70,8 @@ impl Plot<'_> {
             let _ = writeln!(
                 svg,
                 r##"<line x1="{LEFT}" y1="{at:.1}" x2="{RIGHT}" y2="{at:.1}" stroke="#c00" stroke-dasharray="5 4"/><text x="{}" y="{:.1}" fill="#c00">{text}</text>"##,
-                RIGHT + 8.0,
-                at + 4.0
+                LEFT + 8.0,
+                at + 14.0
             );
         }
         for (number, line) in self.lines.iter().enumerate() {

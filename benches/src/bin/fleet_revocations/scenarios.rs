@@ -158,7 +158,12 @@ pub fn restart(world: &World) {
         }
     }
     for line in &mut lines {
-        line.points.retain(|(time, _)| *time > 0.0);
+        let (mut seen, last) = (-1.0, line.points.last().copied());
+        line.points.retain(|point| {
+            let keeps = point.1 - seen >= 50.0 || Some(*point) == last;
+            seen = if keeps { point.1 } else { seen };
+            keeps
+        });
     }
     let title = "10,000 processes start at once, and read the whole log";
     let (x, y) = (("seconds", Scale::Logarithmic), ("processes that have it", Scale::Linear));
@@ -236,7 +241,9 @@ pub fn partition(world: &World) {
                 let count = if second > from { fleet.stale(second * SECOND) } else { 0 };
                 seconds += count;
                 stale.push((second, count));
-                points.push((second as f64 - from as f64, 100.0 * count as f64 / processes as f64));
+                if second >= from {
+                    points.push((second as f64 - from as f64, 100.0 * count as f64 / processes as f64));
+                }
                 if second == from + length {
                     // What happened meanwhile, told at once: the load of telling the others is in other tables.
                     fleet.revoked_while_cut_off(6000);
