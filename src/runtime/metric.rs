@@ -43,6 +43,7 @@ names! {
     REVOCATIONS "jwt_auth.revocations.count" gauge Count "Revocations in memory"
     REVOCATIONS_READ_AT "jwt_auth.revocations.read_at" gauge Seconds "When the store said last that this process has all revocations, in seconds since 1970"
     REVOCATIONS_FAILURES "jwt_auth.revocations.failures" gauge Count "Reads of the store of revocations that failed since the last good one"
+    STATUS_LIST_FETCHES "jwt_auth.status_lists.fetches" counter Count "Attempts to fetch a status list"
     REFRESH_ROTATIONS "jwt_auth.refresh.rotations" counter Count "Refresh tokens that were exchanged"
     REFRESH_REUSED "jwt_auth.refresh.reused" counter Count "Refresh tokens that were used again, so that their session ended"
 }

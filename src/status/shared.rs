@@ -7,7 +7,7 @@ use super::loader::{Loaded, Loader};
 use super::schedule::Instant;
 use super::table::Table;
 use crate::keys::{Failure, short, spread};
-use crate::runtime::{Stopwatch, trace};
+use crate::runtime::{Stopwatch, metric, trace};
 
 pub(super) struct Shared {
     pub(super) loader: Loader,
@@ -25,8 +25,10 @@ impl Shared {
         let began = self.now();
         entry.begin(began);
         let loaded = self.loader.load(&entry.uri).await;
-        let Err(Failure { why, retry_after }) = loaded.and_then(|loaded| self.take(entry, loaded, began))
-        else {
+        let taken = loaded.and_then(|loaded| self.take(entry, loaded, began));
+        let _outcome = if taken.is_ok() { "ok" } else { "failed" };
+        metric::counter!(metric::STATUS_LIST_FETCHES, "outcome" => _outcome);
+        let Err(Failure { why, retry_after }) = taken else {
             return entry.ended(None);
         };
         let why = short(&why);

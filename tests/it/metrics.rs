@@ -13,7 +13,8 @@ use serde_json::json;
 use tower::ServiceExt;
 use tower_jwt_auth::{
     Algorithm, Authority, Claims, Decision, JwtAuthLayer, MemoryRefreshStore, ProviderFault, RefreshTokens,
-    RemoteKeys, Require, Tenants, TestIssuer, TestProvider, TokenCache, Verifier, describe_metrics,
+    RemoteKeys, Require, StatusLists, Tenants, TestIssuer, TestProvider, TokenCache, Verifier,
+    describe_metrics,
 };
 
 const ISSUER: &str = "https://id.example.com";
@@ -81,6 +82,11 @@ async fn everything() -> Router {
         status(&app, Some(&unknown)).await;
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
+    let (uri, issuer) = ("https://id.example.com/lists/1", TestIssuer::new(ISSUER));
+    let lists = StatusLists::keys(issuer.key_set()).allow(uri).fetch(provider);
+    let listed = Verifier::<Claims>::new(issuer.authority().status_lists(lists)).unwrap();
+    let status = json!({ "status_list": { "idx": 0, "uri": uri } });
+    listed.verify(&issuer.sign(json!({ "status": status }))).await.unwrap_err();
     let refresh = RefreshTokens::builder(MemoryRefreshStore::new()).build().unwrap();
     let first = refresh.begin("bob").await.unwrap();
     let user = |_| async { Ok::<_, std::io::Error>(Some(())) };
