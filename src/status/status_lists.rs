@@ -70,9 +70,9 @@ pub struct StatusLists {
 /// Where the keys of the lists come from.
 enum Keys {
     Set(KeySet),
-    Jwks(RemoteKeys),
+    Jwks(Box<RemoteKeys>),
     #[cfg(feature = "oidc")]
-    Oidc(RemoteKeys),
+    Oidc(Box<RemoteKeys>),
 }
 
 impl fmt::Debug for Keys {
@@ -98,13 +98,13 @@ impl StatusLists {
     /// Lists signed with a key of the JWK set at this URL, which is fetched and kept up to date as by
     /// [`Authority::jwks`].
     pub fn jwks(keys: impl Into<RemoteKeys>) -> Self {
-        Self::of(Keys::Jwks(keys.into()))
+        Self::of(Keys::Jwks(Box::new(keys.into())))
     }
 
     /// Lists signed with a key of this issuer, which its discovery document names, as by [`Authority::oidc`].
     #[cfg(feature = "oidc")]
     pub fn oidc(issuer: impl Into<RemoteKeys>) -> Self {
-        Self::of(Keys::Oidc(issuer.into()))
+        Self::of(Keys::Oidc(Box::new(issuer.into())))
     }
 
     fn of(keys: Keys) -> Self {
@@ -296,9 +296,9 @@ impl CheckOrigin for StatusLists {
         };
         let authority = match self.keys {
             Keys::Set(keys) => Authority::keys(keys),
-            Keys::Jwks(keys) => Authority::jwks(keys_by(keys)),
+            Keys::Jwks(keys) => Authority::jwks(keys_by(*keys)),
             #[cfg(feature = "oidc")]
-            Keys::Oidc(keys) => Authority::oidc(keys_by(keys)).no_issuer(),
+            Keys::Oidc(keys) => Authority::oidc(keys_by(*keys)).no_issuer(),
         };
         let authority = authority.typ("statuslist+jwt").required_claim("iat").any_audience().leeway(LEEWAY);
         let authority = match self.issuer {
