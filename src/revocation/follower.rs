@@ -13,7 +13,9 @@ use crate::store::{LogPosition, RevocationPage, RevocationStore, StoreError};
 
 /// How long a read may wait for something new; less if the view would grow too old meanwhile.
 const WAIT: Duration = Duration::from_secs(5);
-/// How much longer it may take, and how long a write may.
+/// How much longer a read may take: when a whole fleet comes back at once, an engine needs seconds for all of them.
+const READ_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a write may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The pause between two reads of a store that does not wait.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -52,12 +54,12 @@ impl Drop for Running {
 
 async fn follow(running: Running, store: Arc<dyn RevocationStore>, wait: Duration) {
     let mut position: Option<LogPosition> = None;
-    let mut pause = BACK_OFF.0;
+    let (mut is_caught_up, mut pause) = (false, BACK_OFF.0);
     let (mut since_clean_up, mut clean_up_after) = (Stopwatch::start(), CLEAN_UP.mul_f64(part()));
     loop {
         let asked = Stopwatch::start();
-        // An empty log is complete at once: tokens must not be refused while the first read waits for news.
-        let wait = position.as_ref().map_or(Duration::ZERO, |_| wait);
+        // To hear that there is nothing new counts as well: tokens must not be refused while the first read waits for news.
+        let wait = if is_caught_up { wait } else { Duration::ZERO };
         let page = read(&*store, position.clone(), wait).await;
         let Some(shared) = running.0.upgrade() else { return };
         match page {
@@ -66,6 +68,7 @@ async fn follow(running: Running, store: Arc<dyn RevocationStore>, wait: Duratio
                 shared.remove_expired();
                 drop(shared);
                 let (is_empty, has_more) = (page.records.is_empty(), page.has_more);
+                is_caught_up = !has_more;
                 position = Some(page.position);
                 pause = BACK_OFF.0;
                 if !unsent.is_empty()
@@ -89,6 +92,7 @@ async fn follow(running: Running, store: Arc<dyn RevocationStore>, wait: Duratio
             Err(error) => {
                 shared.failed(&error);
                 drop(shared);
+                is_caught_up = false;
                 sleep(pause.mul_f64(part())).await;
                 pause = (pause * 2).min(BACK_OFF.1);
             }
@@ -110,7 +114,7 @@ async fn read(
     position: Option<LogPosition>,
     wait: Duration,
 ) -> Result<RevocationPage, StoreError> {
-    timeout(wait + PATIENCE, store.read(position, wait))
+    timeout(wait + READ_PATIENCE, store.read(position, wait))
         .await
         .unwrap_or_else(|late| Err(StoreError::new(late)))
 }

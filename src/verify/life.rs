@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::principal::Principal;
 use crate::error::{AuthError, Reason};
 use crate::revocation::Revocations;
-use crate::runtime::{Clock, SystemClock};
+use crate::runtime::{Clock, SystemClock, UnixTime};
 
 /// Of the verifier that accepted it.
 #[derive(Debug)]
@@ -15,11 +14,14 @@ pub(super) struct Life {
 }
 
 /// Waits for the end of a token.
-pub(super) async fn ended(principal: Principal) -> AuthError {
-    let registered = principal.registered();
-    let life = registered.life();
+pub(super) async fn ended(
+    life: Option<Arc<Life>>,
+    expires_at: UnixTime,
+    is_revoked: impl Fn(&Revocations) -> bool + Send,
+) -> AuthError {
+    let life = life.as_deref();
     let now = life.map_or_else(|| SystemClock.now(), |life| life.clock.now());
-    let expired = tokio::time::sleep(registered.facts().expires_at.saturating_since(now));
+    let expired = tokio::time::sleep(expires_at.saturating_since(now));
     let Some(revocations) = life.and_then(|life| life.revocations.as_ref()) else {
         expired.await;
         return Reason::Expired.into();
@@ -29,7 +31,7 @@ pub(super) async fn ended(principal: Principal) -> AuthError {
     loop {
         // Before the look: what is revoked after it is seen as a change.
         changes.mark_unchanged();
-        if revocations.revokes(&registered.facts()) {
+        if is_revoked(revocations) {
             return Reason::Revoked.into();
         }
         let mut changed = std::pin::pin!(changes.changed());

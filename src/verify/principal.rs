@@ -104,7 +104,10 @@ impl Principal {
     /// # #[cfg(not(feature = "test-util"))] fn main() {}
     /// ```
     pub fn ended(&self) -> impl Future<Output = AuthError> + Send + use<> {
-        life::ended(self.clone())
+        let principal = self.clone();
+        life::ended(self.registered().life.clone(), self.expires_at(), move |revocations| {
+            revocations.revokes(&principal.registered().facts())
+        })
     }
 
     /// What revokes this token alone, for [`Revocations::revoke`](crate::Revocations::revoke); `None` if it has no `jti`.
@@ -228,7 +231,7 @@ impl Principal {
         self.token.claims_type()
     }
 
-    pub(super) fn registered(&self) -> &Registered {
+    fn registered(&self) -> &Registered {
         self.token.registered()
     }
 
@@ -301,10 +304,6 @@ impl Registered {
     pub(super) fn with_life(mut self, life: Option<&Arc<Life>>) -> Self {
         self.life = life.cloned();
         self
-    }
-
-    pub(super) fn life(&self) -> Option<&Arc<Life>> {
-        self.life.as_ref()
     }
 
     /// What revocations are asked about.

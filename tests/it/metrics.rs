@@ -12,9 +12,9 @@ use metrics_util::{CompositeKey, MetricKind};
 use serde_json::json;
 use tower::ServiceExt;
 use tower_jwt_auth::{
-    Algorithm, Authority, Claims, Decision, JwtAuthLayer, MemoryRefreshStore, ProviderFault, RefreshTokens,
-    RemoteKeys, Require, StatusLists, Tenants, TestIssuer, TestProvider, TokenCache, Verifier,
-    describe_metrics,
+    Algorithm, Authority, Claims, Decision, JwtAuthLayer, MemoryRefreshStore, MemoryRevocationStore,
+    ProviderFault, RefreshTokens, RemoteKeys, Require, Revocations, StatusLists, Tenants, TestIssuer,
+    TestProvider, TokenCache, Verifier, WhenStale, describe_metrics,
 };
 
 const ISSUER: &str = "https://id.example.com";
@@ -87,6 +87,8 @@ async fn everything() -> Router {
     let listed = Verifier::<Claims>::new(issuer.authority().status_lists(lists)).unwrap();
     let status = json!({ "status_list": { "idx": 0, "uri": uri } });
     listed.verify(&issuer.sign(json!({ "status": status }))).await.unwrap_err();
+    let revocations = Revocations::builder().store(MemoryRevocationStore::new());
+    revocations.max_age(Duration::from_secs(30), WhenStale::ServeOn).build().unwrap().ready().await;
     let refresh = RefreshTokens::builder(MemoryRefreshStore::new()).build().unwrap();
     let first = refresh.begin("bob").await.unwrap();
     let user = |_| async { Ok::<_, std::io::Error>(Some(())) };

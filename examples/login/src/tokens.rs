@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tower_jwt_auth::{
-    AccessTokenClaims, Clock, Csrf, DocumentService, Issuer, JwtAuthLayer, KeyRing, RefreshToken, RefreshTokens,
-    Revocations, Session, TokenCookie, TokenSource, UnixTime, Verifier, WhenStale,
+    AccessTokenClaims, Clock, Csrf, DocumentService, Issuer, JwtAuthLayer, KeyRing, RefreshToken,
+    RefreshTokens, Revocations, Session, TokenCookie, TokenSource, UnixTime, Verifier, WhenStale,
 };
 
 use crate::db::AuthStores;
@@ -78,7 +78,11 @@ impl Tokens {
         clock: impl Clock + Clone,
     ) -> Result<Self, Box<dyn Error>> {
         let keys = KeyRing::builder(stores.keys).clock(clock.clone()).open().await?;
-        let issuer = Issuer::builder(url, keys.clone()).audience(AUDIENCE).lifetime(lifetime).clock(clock.clone()).build()?;
+        let issuer = Issuer::builder(url, keys.clone())
+            .audience(AUDIENCE)
+            .lifetime(lifetime)
+            .clock(clock.clone())
+            .build()?;
         // A session that ends takes its access tokens with it, in each process. Nobody gets in while that is not known.
         let revocations = Revocations::builder()
             .store(stores.revocations)
@@ -97,7 +101,11 @@ impl Tokens {
         let access_cookie = TokenCookie::new(ACCESS_COOKIE)?.same_site_strict();
         let authority = issuer.authority().rfc9068().roles_at("/roles");
         Ok(Self {
-            verifier: Verifier::builder().authority(authority).revocations(revocations).clock(clock).build()?,
+            verifier: Verifier::builder()
+                .authority(authority)
+                .revocations(revocations)
+                .clock(clock)
+                .build()?,
             sources: [TokenSource::bearer(), access_cookie.source(Csrf::same_origin().trust(url)?)],
             access_cookie,
             refresh_cookie: TokenCookie::new(REFRESH_COOKIE)?.same_site_strict(),

@@ -48,7 +48,7 @@ pub struct RedisStores {
     pub(crate) parts: NonZeroU16,
     pub(crate) listener: Option<(Link, Duration)>,
     pub(crate) poll: Duration,
-    deadline: Duration,
+    pub(crate) deadline: Duration,
 }
 
 impl RedisStores {
