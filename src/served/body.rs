@@ -121,7 +121,10 @@ mod tests {
                 Some(Step::Data(data)) => Some(Ok(Frame::data(Bytes::from_static(data)))),
                 Some(Step::Trailers) => Some(Ok(Frame::trailers(HeaderMap::new()))),
                 Some(Step::Broken) => Some(Err("reset")),
-                Some(Step::Hang) => return Poll::Pending,
+                Some(Step::Hang) => {
+                    self.steps.push_front(Step::Hang);
+                    return Poll::Pending;
+                }
                 Some(Step::EmptyForEver) => {
                     self.steps.push_front(Step::EmptyForEver);
                     Some(Ok(Frame::data(Bytes::new())))
