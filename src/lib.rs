@@ -234,6 +234,7 @@
 //! | `oidc` | `Authority::oidc`: the same, found by the discovery document of an issuer | |
 //! | `config` | [`Config`]: configuration by a TOML file and by environment variables, policies by route, reload ([`ReloadableLayer`]); turns `cookie` and `oidc` on | |
 //! | `cookie` | [`TokenSource::cookie`], [`TokenCookie`] | |
+//! | `feeds` | [`BackChannelLogout`], [`SecurityEvents`]: a provider logs a user out, or tells that an account was closed | |
 //! | `metrics` | `JwtAuthLayer::metrics`, `describe_metrics`: counts and times decisions, fetches of keys and refresh tokens through the `metrics` facade | |
 //! | `status-list` | [`StatusLists`]: revocation by Token Status Lists, fetched in the background | |
 //! | `tonic` | converts an [`AuthError`] into a `tonic::Status`; a service inside the layer still implements `NamedService`, by which tonic routes to it | |
@@ -259,6 +260,8 @@ mod crypto;
 #[cfg(feature = "issuer")]
 mod endpoints;
 mod error;
+#[cfg(feature = "feeds")]
+mod feeds;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 #[cfg(feature = "issuer")]
@@ -297,6 +300,10 @@ pub use endpoints::{
     RevocationEndpoint, RevocationEndpointBuilder,
 };
 pub use error::{AuthError, ConfigError, ConfigProblem, ConfigProblemKind, Reason};
+#[cfg(feature = "feeds")]
+pub use feeds::{
+    BackChannelLogout, BackChannelLogoutBuilder, SecurityEvent, SecurityEvents, SecurityEventsBuilder,
+};
 #[cfg(feature = "issuer")]
 pub use issuer::{
     AccessTokenClaims, Issuer, IssuerBuilder, IssuerKeys, KeyRing, KeyRingBuilder, KeyState, KeyStatus,

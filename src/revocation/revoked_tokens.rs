@@ -82,7 +82,7 @@ impl Revocation {
         let until_now = matches!(self.kind, RevocationKind::Subject | RevocationKind::Issuer).then_some(now);
         let issued_before = self.issued_before.map(|time| time.min(now.saturating_add(AHEAD)));
         let last_token = now.saturating_add(longest_token);
-        let expires_at = self.token_expires_at.map_or(last_token, |expires| expires.max(now));
+        let expires_at = self.token_expires_at.map_or(last_token, |expires| expires.max(now).min(last_token));
         RevocationRecord {
             kind: self.kind,
             issuer: self.issuer,

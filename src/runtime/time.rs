@@ -26,7 +26,7 @@ pub struct UnixTime(Duration);
 
 impl UnixTime {
     /// The latest time that a token can name.
-    #[cfg(feature = "status-list")]
+    #[cfg(any(feature = "feeds", feature = "status-list"))]
     pub(crate) const LATEST: Self = Self::from_secs(MAX_SECONDS);
 
     /// The time that lies this many seconds after the epoch.

@@ -1,11 +1,9 @@
 //! Documents that a service serves: the keys and metadata of an issuer, and a readiness probe.
 
 #[cfg(any(feature = "issuer", feature = "feeds"))]
-#[allow(dead_code)]
 mod body;
 mod document_body;
 #[cfg(any(feature = "issuer", feature = "feeds"))]
-#[allow(dead_code)]
 mod form;
 #[cfg(feature = "jwks")]
 mod health_service;
@@ -13,11 +11,11 @@ mod health_service;
 mod well_known;
 
 #[cfg(any(feature = "issuer", feature = "feeds"))]
-#[allow(unused_imports)]
 pub(crate) use body::{BodyError, BodyLimits};
+#[cfg(feature = "feeds")]
+pub(crate) use body::{has_media_type, read_body};
 pub use document_body::DocumentBody;
 #[cfg(any(feature = "issuer", feature = "feeds"))]
-#[allow(unused_imports)]
 pub(crate) use form::{Form, FormError};
 #[cfg(feature = "jwks")]
 pub use health_service::HealthService;

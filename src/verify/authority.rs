@@ -10,6 +10,8 @@ use super::claim_rules::ClaimRule;
 use super::header_rules::HeaderRules;
 use super::issuer_rule::TenantIssuer;
 use super::key_origin::KeyOrigin;
+#[cfg(feature = "feeds")]
+use super::policy::TokenKind;
 use super::principal::Principal;
 use super::purpose::Purpose;
 use crate::error::{AuthError, ConfigError};
@@ -52,6 +54,9 @@ pub struct Authority {
     pub(super) subject: Option<String>,
     pub(super) rfc9068: bool,
     pub(super) id_token: bool,
+    /// Of a feed: its own kind of tokens.
+    #[cfg(feature = "feeds")]
+    pub(super) of_feed: Option<TokenKind>,
     pub(super) typ: Option<String>,
     pub(super) required: Vec<Arc<str>>,
     pub(super) leeway: Duration,
@@ -192,6 +197,8 @@ impl Authority {
             subject: None,
             rfc9068: false,
             id_token: false,
+            #[cfg(feature = "feeds")]
+            of_feed: None,
             typ: None,
             required: Vec::new(),
             leeway: Duration::from_secs(30),
@@ -397,6 +404,20 @@ impl Authority {
     #[cfg(feature = "status-list")]
     pub(crate) const fn exp_may_lack(mut self) -> Self {
         self.exp_unless_said = Some(UnixTime::LATEST);
+        self
+    }
+
+    /// Takes logout tokens, and nothing else.
+    #[cfg(feature = "feeds")]
+    pub(crate) fn for_logout_tokens(mut self, exp_may_lack: bool) -> Self {
+        self.of_feed = Some(TokenKind::Logout { exp_may_lack });
+        self
+    }
+
+    /// Takes Security Event Tokens, and nothing else.
+    #[cfg(feature = "feeds")]
+    pub(crate) fn for_security_events(mut self) -> Self {
+        self.of_feed = Some(TokenKind::SecurityEvent);
         self
     }
 

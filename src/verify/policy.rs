@@ -43,10 +43,51 @@ pub(super) enum TokenKind {
     Rfc9068,
     /// ID tokens of OpenID Connect.
     Id,
+    /// Logout tokens of OpenID Connect Back-Channel Logout.
+    #[cfg(feature = "feeds")]
+    Logout {
+        /// The standard did without `exp` until 2023.
+        exp_may_lack: bool,
+    },
+    /// Security Event Tokens (RFC 8417).
+    #[cfg(feature = "feeds")]
+    SecurityEvent,
 }
+
+impl TokenKind {
+    /// Whether it tells of events. No other kind may have `events`.
+    const fn tells_of_events(self) -> bool {
+        #[cfg(feature = "feeds")]
+        return matches!(self, Self::Logout { .. } | Self::SecurityEvent);
+        #[cfg(not(feature = "feeds"))]
+        false
+    }
+
+    /// When a token without `exp` expires, if it may be without.
+    #[cfg_attr(not(feature = "feeds"), allow(unused_variables, clippy::unused_self))]
+    fn expires_without_exp(self, iat: Option<UnixTime>) -> Option<UnixTime> {
+        #[cfg(feature = "feeds")]
+        return match (self, iat) {
+            (Self::Logout { exp_may_lack: true }, Some(iat)) => Some(iat.saturating_add(LOGOUT_LIFETIME)),
+            // What has happened stays true, and may be told late (RFC 8417 section 2.2).
+            (Self::SecurityEvent, Some(_)) => Some(UnixTime::LATEST),
+            _ => None,
+        };
+        #[cfg(not(feature = "feeds"))]
+        None
+    }
+}
+
+/// How long a logout token without `exp` is taken: twice what OpenID Connect Back-Channel Logout section 2.4 recommends.
+#[cfg(feature = "feeds")]
+const LOGOUT_LIFETIME: Duration = Duration::from_secs(240);
 
 /// OpenID Connect Core section 2.
 const ID_TOKEN_CLAIMS: [&str; 5] = ["iss", "sub", "aud", "exp", "iat"];
+
+/// OpenID Connect Back-Channel Logout section 2.4, and RFC 8417 section 2.2. `aud` is required by the authority.
+#[cfg(feature = "feeds")]
+const EVENT_CLAIMS: [&str; 3] = ["iss", "iat", "jti"];
 
 /// RFC 9068 section 2.2.
 const RFC_9068_CLAIMS: [&str; 7] = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
@@ -81,6 +122,10 @@ impl Policy {
             (None, TokenKind::Access) => typ.is_none() || is("JWT") || is("at+jwt"),
             (None, TokenKind::Rfc9068) => is("at+jwt"),
             (None, TokenKind::Id) => typ.is_none() || is("JWT"),
+            #[cfg(feature = "feeds")]
+            (None, TokenKind::Logout { .. }) => typ.is_none() || is("JWT") || is("logout+jwt"),
+            #[cfg(feature = "feeds")]
+            (None, TokenKind::SecurityEvent) => is("secevent+jwt"),
         };
         if good { Ok(()) } else { refuse(Reason::WrongType, "typ") }
     }
@@ -124,13 +169,14 @@ impl Policy {
                 return refuse(Reason::WrongType, slot.name());
             }
         }
-        if !registered_claims.get(ClaimName::Events).is_absent() {
+        let tells_of_events = self.kind.tells_of_events();
+        if registered_claims.get(ClaimName::Events).is_absent() == tells_of_events {
             return refuse(Reason::WrongType, "events");
         }
         let token_use = if id { "id" } else { "access" };
         match registered_claims.get(ClaimName::TokenUse) {
             ClaimValue::Absent => {}
-            ClaimValue::Text(text) if text == token_use => {}
+            ClaimValue::Text(text) if text == token_use && !tells_of_events => {}
             _ => return refuse(Reason::WrongType, "token_use"),
         }
         for slot in [ClaimName::Typ, ClaimName::Type, ClaimName::TokenType] {
@@ -139,7 +185,15 @@ impl Policy {
                 ClaimValue::Texts(marks) => marks.as_slice(),
                 _ => &[],
             };
-            let accepted = |mark: &str| id && matches!(mark.to_ascii_lowercase().as_str(), "id" | "id_token");
+            let accepted = |mark: &str| {
+                let mark = mark.to_ascii_lowercase();
+                match self.kind {
+                    TokenKind::Id => matches!(mark.as_str(), "id" | "id_token"),
+                    #[cfg(feature = "feeds")]
+                    TokenKind::Logout { .. } => matches!(mark.as_str(), "logout" | "logout+jwt"),
+                    _ => false,
+                }
+            };
             if marks.iter().any(|mark| is_other_kind(mark) && !accepted(mark)) {
                 return refuse(Reason::WrongType, slot.name());
             }
@@ -195,6 +249,7 @@ impl Policy {
             .chain(registered_claims.expires())
             .min()
             .or(self.exp_unless_said)
+            .or_else(|| self.kind.expires_without_exp(iat))
             .ok_or_else(|| missing(ClaimName::Exp))?;
         self.judge_times((exp, nbf, iat), now)?;
         Ok(exp)
@@ -244,6 +299,8 @@ impl Policy {
             TokenKind::Access => &[],
             TokenKind::Rfc9068 => &RFC_9068_CLAIMS,
             TokenKind::Id => &ID_TOKEN_CLAIMS,
+            #[cfg(feature = "feeds")]
+            TokenKind::Logout { .. } | TokenKind::SecurityEvent => &EVENT_CLAIMS,
         };
         if let Some(name) = of_kind.iter().find(|name| missing(name)) {
             return refuse(Reason::MissingClaim, name);

@@ -157,6 +157,22 @@ impl Authority {
                 TokenKind::Id
             }
         };
+        #[cfg(feature = "feeds")]
+        let kind = match self.of_feed {
+            Some(_) if kind != TokenKind::Access => {
+                let remedy = "leave them out: a feed knows its tokens";
+                fail(Conflict, "id_token", "rfc9068() or id_token() is set for a feed".into(), remedy);
+                kind
+            }
+            Some(_) if !self.demands.is_empty() || !self.any_of.is_empty() || self.header.is_some() => {
+                let remedy =
+                    "use Authority::oidc, or Authority::jwks, with the issuer and the audience of the feed";
+                fail(Conflict, "authority", "the preset is for access tokens, not for a feed".into(), remedy);
+                kind
+            }
+            Some(of_feed) => of_feed,
+            None => kind,
+        };
         let other_typ = self.typ.as_deref().is_some_and(|typ| !same_media_type(typ, "at+jwt"));
         if other_typ && kind == TokenKind::Rfc9068 {
             fail(
