@@ -11,8 +11,8 @@ use crate::served::BodyLimits;
 /// Twice the longest token that a verifier takes, and ten seconds for all of it.
 pub(super) const BODY: BodyLimits = BodyLimits { bytes: 32 * 1024, deadline: Duration::from_secs(10) };
 
-/// How long the store may take. Providers do not wait much longer.
-const STORE_DEADLINE: Duration = Duration::from_secs(5);
+/// How long the store may take: npm's `oidc-provider` waits for an answer for 2.5 seconds.
+const STORE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The revocations are not stored, so other processes may not know of them.
 pub(super) struct NotStored;

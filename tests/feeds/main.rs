@@ -11,3 +11,4 @@
 mod events;
 mod logout;
 mod support;
+mod vectors;

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 import behind
 import configuration
 import endpoints
+import logouts
 import rotation
 import status_lists
 import watched
@@ -407,6 +408,7 @@ behind_nginx()
 configuration.configurations(check, EXAMPLES / "resource_server")
 endpoints.checks(check, lambda: example("token_endpoints"), node)
 a_login()
+logouts.checks(check, EXAMPLES, NODE)
 a_watched_service()
 print_table()
 print(f"{passed} passed, {failed} failed")
