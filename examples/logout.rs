@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     };
 
-    // Of this process. Several share a store: `Revocations::builder(store)`.
+    // Of this process. Several share a store: `Revocations::builder().store(store)`.
     let revocations = Revocations::in_memory();
     let verifier =
         Verifier::<Claims>::builder().authority(provider("api")).revocations(revocations.clone()).build()?;

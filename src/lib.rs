@@ -365,5 +365,8 @@ macro_rules! how_to {
 
 #[cfg(doctest)]
 mod how_to {
-    how_to!(answers claims configure cookies grpc issuers issuing keys operating policies proxies revoking rules sources start testing);
+    how_to!(
+        answers claims configure cookies grpc issuers issuing keys logouts operating policies proxies revoking rules sources
+        start testing
+    );
 }

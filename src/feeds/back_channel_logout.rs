@@ -31,7 +31,7 @@ use crate::verify::{Authority, Verifier};
 /// use axum::{Router, routing::get};
 /// use tower_jwt_auth::{Authority, BackChannelLogout, Claims, JwtAuthLayer, Revocations, Verifier};
 ///
-/// let revocations = Revocations::in_memory(); // several processes: Revocations::builder(store)
+/// let revocations = Revocations::in_memory(); // several processes: Revocations::builder().store(store)
 /// let verifier = Verifier::<Claims>::builder()
 ///     .authority(Authority::oidc("https://id.example.com").audience("api"))
 ///     .revocations(revocations.clone())

@@ -158,5 +158,5 @@ impl RevocationStore for Hanging {
 }
 
 pub(crate) fn following(store: impl RevocationStore) -> Revocations {
-    Revocations::builder(store).max_age(Duration::from_secs(60), WhenStale::ServeOn).build().unwrap()
+    Revocations::builder().store(store).max_age(Duration::from_secs(60), WhenStale::ServeOn).build().unwrap()
 }
