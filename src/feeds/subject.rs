@@ -44,6 +44,13 @@ impl Subject {
     fn add(&mut self, identifier: &Value) {
         match format_of(identifier) {
             Some("complex") => self.add_complex(identifier),
+            // Drafts of CAEP had no format here, and some transmitters have none.
+            None if ["user", "session"]
+                .iter()
+                .any(|name| identifier.get(name).is_some_and(Value::is_object)) =>
+            {
+                self.add_complex(identifier);
+            }
             // RFC 9493 section 3.2.8: none of them is of this format again.
             Some("aliases") => {
                 let aliases = identifier.get("identifiers").and_then(Value::as_array);
@@ -130,6 +137,8 @@ mod tests {
         }));
         let expected = Subject { users: named("i", "s"), sessions: named(None, "sid"), ..Subject::default() };
         assert_eq!(subject, expected);
+        let of_drafts = Subject::of(&json!({ "user": { "format": "iss_sub", "iss": "i", "sub": "s" } }));
+        assert_eq!(of_drafts, Subject { users: named("i", "s"), ..Subject::default() });
         let nested = Subject::of(&json!({
             "format": "complex",
             "user": { "format": "complex", "user": { "format": "opaque", "id": "x" } },

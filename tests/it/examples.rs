@@ -638,6 +638,38 @@ async fn oidc_greets_who_the_provider_knows() {
     }
 }
 
+#[tokio::test]
+async fn logout_obeys_the_provider() {
+    let provider = TestProvider::on_loopback().await;
+    let mut command = example("logout");
+    command.env("ISSUER", provider.issuer()).env("INSECURE_HTTP_ON_LOOPBACK", "1").env("CLIENT_ID", "shop");
+    let credential = "Bearer 0123456789abcdef0123456789abcdef";
+    let server = Running::start(command.env("EVENTS_AUTHORIZATION", credential).env_remove("BY_SUBJECT"));
+    let token = |sid: &str| provider.sign(json!({ "sub": "bob", "sid": sid, "aud": "api" }));
+    let (one, two) = (token("1"), token("2"));
+    assert_eq!(ask(&server.url, &one).await.parts(), (200, None, "Hello, bob!\n"));
+
+    let event = json!({ "http://schemas.openid.net/event/backchannel-logout": {} });
+    let logout = json!({ "sub": "bob", "sid": "1", "aud": "shop", "events": event });
+    let logout = format!("logout_token={}", provider.sign_with(json!({ "typ": "logout+jwt" }), logout));
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let url = format!("{}/backchannel-logout", server.url);
+    let answer = HttpClient::http1().request(Method::POST, &url, &form, logout.into()).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(ask(&server.url, &one).await.status, 401);
+    assert_eq!(ask(&server.url, &two).await.status, 200);
+
+    let events = json!({ "https://schemas.openid.net/secevent/risc/event-type/account-disabled": {} });
+    let subject = json!({ "format": "iss_sub", "iss": provider.issuer(), "sub": "bob" });
+    let event = json!({ "aud": "api-events", "exp": null, "sub_id": subject, "events": events });
+    let event = provider.sign_with(json!({ "typ": "secevent+jwt" }), event);
+    let headers = [("content-type", "application/secevent+jwt"), ("authorization", credential)];
+    let url = format!("{}/security-events", server.url);
+    let answer = HttpClient::http1().request(Method::POST, &url, &headers, event.into()).await;
+    assert_eq!(answer.status, 202);
+    assert_eq!(ask(&server.url, &two).await.status, 401);
+}
+
 #[test]
 fn resource_server_says_what_is_missing_and_how_to_mend_it() {
     let jwks = issuer().jwks();
