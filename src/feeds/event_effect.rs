@@ -79,7 +79,9 @@ impl Effect<'_> {
             self.each(&subject.users, &mut found, user);
         }
         // When the token expires is not told, so its revocation is kept as long as a token may live.
-        self.each(&subject.tokens, &mut found, |issuer, name| Revocation::token(issuer, name, UnixTime::LATEST));
+        self.each(&subject.tokens, &mut found, |issuer, name| {
+            Revocation::token(issuer, name, UnixTime::LATEST)
+        });
         for issuer in self.issuers {
             for name in &subject.opaque {
                 if tell_session {
