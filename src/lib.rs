@@ -344,7 +344,7 @@ pub use store::{MemoryRefreshStore, RefreshRecord, RefreshStore, Session};
 #[cfg(all(feature = "test-util", feature = "jwks"))]
 pub use test_util::{ProviderFault, TestProvider};
 #[cfg(feature = "test-util")]
-pub use test_util::{TestClock, TestIssuer};
+pub use test_util::{TestClock, TestIssuer, conformance};
 pub use verify::{
     Authority, ClaimsType, Explanation, Jwt, Leniency, Principal, Tenants, TokenCache, Verifier,
     VerifierBuilder,
@@ -369,4 +369,5 @@ mod how_to {
         answers claims configure cookies grpc issuers issuing keys logouts operating policies proxies revoking rules sources
         start testing
     );
+    how_to!(answers claims configure cookies grpc issuers issuing keys operating policies proxies revoking rules sources start stores testing);
 }

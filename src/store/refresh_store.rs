@@ -19,6 +19,8 @@ use crate::runtime::{NowOrLater, UnixTime};
 /// - What was removed stays removed: compare-and-swap never brings it back.
 ///
 /// After an error it is unknown whether the change was made; the callers are prepared for both.
+///
+/// `conformance::refresh_store` (feature `test-util`) tests all of this; so do its sisters for the other traits.
 pub trait RefreshStore: fmt::Debug + Send + Sync + 'static {
     /// Adds a record. Its `id` is new; one that is there is not overwritten.
     ///
@@ -57,7 +59,7 @@ pub trait RefreshStore: fmt::Debug + Send + Sync + 'static {
     /// Removes the records whose [`expires_at`](RefreshRecord::expires_at) is `now` or earlier, and puts
     /// [`without_retry`](RefreshRecord::without_retry) in place of those whose
     /// [`retry_until`](RefreshRecord::retry_until) is. The revision stays, and no record that has changed meanwhile is
-    /// overwritten.
+    /// overwritten. A store whose engine lets them go by itself, at these times, does nothing.
     ///
     /// # Errors
     /// If they could not be written.

@@ -4,6 +4,7 @@
 //! random for each issuer and never leave the process. Where a test could not go on, they panic, and say so in
 //! their docs.
 
+pub mod conformance;
 #[cfg(feature = "jwks")]
 mod fault;
 #[cfg(feature = "jwks")]
