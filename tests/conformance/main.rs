@@ -1,5 +1,7 @@
 //! The conformance suite over the stores that come with the crate, and proof that each of its rules can be broken.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod spoiled_keys;
 mod spoiled_log;
 mod spoiled_refresh;

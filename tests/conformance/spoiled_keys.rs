@@ -57,8 +57,9 @@ fn json(bytes: &[u8]) -> Option<serde_json::Value> {
 impl Spoiled {
     fn fits(&self, stored: Option<&[u8]>, expected: Option<&[u8]>) -> bool {
         match (self.fault, stored, expected) {
-            (Fault::MakesWhatIsNotThere, None, _) | (Fault::NoneReplaces, _, None) => true,
-            (Fault::IgnoresExpected, Some(_), Some(_)) => true,
+            (Fault::MakesWhatIsNotThere, None, _)
+            | (Fault::NoneReplaces, _, None)
+            | (Fault::IgnoresExpected, Some(_), Some(_)) => true,
             (Fault::ComparesTrimmed, Some(stored), Some(expected)) => {
                 stored.trim_ascii() == expected.trim_ascii()
             }

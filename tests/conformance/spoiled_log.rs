@@ -256,15 +256,12 @@ impl RevocationStore for Spoiled {
     fn remove_expired(&self, now: UnixTime) -> NowOrLater<Result<(), StoreError>> {
         let minute = Duration::from_secs(60);
         let mut log = self.log.lock().unwrap();
-        match self.fault {
-            Fault::ExpiresEarly => {
-                log.records.retain(|(_, record)| now.saturating_add(minute) < record.expires_at())
-            }
-            Fault::ExpiresByHalf => {
-                log.records.retain(|(_, record)| now < record.expires_at().saturating_add(minute))
-            }
-            _ => log.records.retain(|(_, record)| now < record.expires_at()),
-        }
+        let is_kept = |expires_at: UnixTime| match self.fault {
+            Fault::ExpiresEarly => now.saturating_add(minute) < expires_at,
+            Fault::ExpiresByHalf => now < expires_at.saturating_add(minute),
+            _ => now < expires_at,
+        };
+        log.records.retain(|(_, record)| is_kept(record.expires_at()));
         NowOrLater::ready(Ok(()))
     }
 }

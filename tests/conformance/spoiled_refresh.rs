@@ -318,7 +318,7 @@ impl RefreshStore for Spoiled {
             Fault::ExpiresEarly => expired = now.saturating_add(MOMENT),
             Fault::ExpiresLate => expired = now.saturating_sub(MOMENT),
             Fault::NeverExpires | Fault::OwnClock | Fault::OwnClockIgnoresSwaps => {
-                expired = UnixTime::default()
+                expired = UnixTime::default();
             }
             Fault::RetryEarly => over = now.saturating_add(MOMENT),
             Fault::RetryLate => over = now.saturating_sub(MOMENT),

@@ -51,6 +51,5 @@ pub use self::checked::Checked;
 pub use self::key_store::{key_store, key_store_out_of_reach};
 pub use self::refresh_store::{refresh_store, refresh_store_out_of_reach};
 pub use self::replay_store::{replay_store, replay_store_out_of_reach};
-pub use self::revocation_store::{
-    revocation_store, revocation_store_out_of_reach, revocation_store_that_is_emptied,
-};
+pub use self::revocation_store::lasting::revocation_store_that_is_emptied;
+pub use self::revocation_store::{revocation_store, revocation_store_out_of_reach};

@@ -1,7 +1,7 @@
 //! The rules of a `RevocationStore`.
 
 mod at_once;
-mod lasting;
+pub(super) mod lasting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,6 @@ use super::checked::{Checked, Run, random};
 use crate::jose;
 use crate::runtime::{Clock, SystemClock, UnixTime};
 use crate::store::{LogPosition, RevocationKind, RevocationPage, RevocationRecord, RevocationStore, millis};
-
-pub use self::lasting::revocation_store_that_is_emptied;
 
 type Store = Arc<dyn RevocationStore>;
 
