@@ -16,6 +16,8 @@ mod sessions;
 #[path = "../../../../tests/it/refresh/world.rs"]
 mod world;
 
+#[path = "../both/conforms.rs"]
+mod conforms;
 #[path = "../both/fresh.rs"]
 mod fresh;
 mod log;
@@ -88,5 +90,13 @@ impl Place {
 
     async fn number(&self, sql: &str) -> i64 {
         sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&self.pool).await.unwrap()
+    }
+
+    /// Other tables are at the place, as in a database that was made anew.
+    async fn lose_everything(&self) {
+        for table in ["migrations", "refresh", "keys", "revocations", "log", "replays"] {
+            self.execute(&format!("DROP TABLE tower_jwt_auth_{table}")).await;
+        }
+        self.open().await;
     }
 }

@@ -16,6 +16,8 @@ mod sessions;
 mod world;
 
 mod clean_up;
+#[path = "../both/conforms.rs"]
+mod conforms;
 mod file;
 #[path = "../both/fresh.rs"]
 mod fresh;
@@ -66,4 +68,31 @@ async fn execute(path: &Path, sql: &str) {
 fn pool(path: &Path) -> SqlitePool {
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
     SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options)
+}
+
+/// A place for a database.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    async fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.0.path().join("auth.db")
+    }
+
+    async fn open(&self) -> SqliteStores {
+        SqliteStores::open(self.path()).await.unwrap()
+    }
+
+    /// Another database is at the place, as after a restart without the disk.
+    async fn lose_everything(&self) {
+        let mut drop_all = String::new();
+        for table in ["migrations", "refresh", "keys", "revocations", "log", "replays"] {
+            drop_all += &format!("DROP TABLE tower_jwt_auth_{table};");
+        }
+        execute(&self.path(), &drop_all).await;
+        self.open().await;
+    }
 }
