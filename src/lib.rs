@@ -242,7 +242,8 @@
 //! | `tracing` | events: refusals at debug, mistakes in the set-up at error | |
 //! | `full` | all of these but `jsonwebtoken`, `rust-crypto` and `test-util` | |
 //!
-//! Stores for sessions, keys and revocations in PostgreSQL and SQLite are in the crate `tower-jwt-auth-sql`.
+//! Stores for sessions, keys and revocations in PostgreSQL and SQLite are in the crate `tower-jwt-auth-sql`, those in Redis and Valkey in
+//! `tower-jwt-auth-redis`.
 //!
 //! If rustc does not find an item, its feature is off: the documentation of each item names the feature.
 //!
