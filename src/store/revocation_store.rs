@@ -79,6 +79,30 @@ impl RevocationPage {
         Self { records, position, has_more: false, is_restarted: false }
     }
 
+    /// The records, in the order in which they were appended.
+    #[must_use]
+    pub fn records(&self) -> &[RevocationRecord] {
+        &self.records
+    }
+
+    /// Where a reader goes on.
+    #[must_use]
+    pub const fn position(&self) -> &LogPosition {
+        &self.position
+    }
+
+    /// Whether there are more records behind this page.
+    #[must_use]
+    pub const fn has_more(&self) -> bool {
+        self.has_more
+    }
+
+    /// Whether the store did not know the position that was asked for.
+    #[must_use]
+    pub const fn is_restarted(&self) -> bool {
+        self.is_restarted
+    }
+
     /// There are more records behind this page, so the reader has not seen everything yet.
     pub const fn with_more(mut self) -> Self {
         self.has_more = true;
