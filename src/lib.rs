@@ -129,6 +129,12 @@
 //! `Verifier::key_health` reports the state of the keys, and `Verifier::health_service` answers readiness probes. The module
 //! `provider` has presets for well-known providers. [`Tenants`] is for issuers that are known only at run time.
 //!
+//! # Opaque tokens and API keys
+//!
+//! A token that is not a JWT says nothing by itself. [`Authority::opaque`] asks a function of yours, such as a look into a table of API
+//! keys. `Authority::introspection` asks an endpoint (RFC 7662; feature `introspection`). The answer is checked like the claims of
+//! a JWT, and handlers see the same [`Jwt`]. [`OpaqueTokens`] states which tokens belong to such an authority.
+//!
 //! # Not supported
 //!
 //! The layer does not read tokens from form bodies. It refuses encrypted tokens (JWE), nested tokens, unsigned tokens, and
@@ -228,6 +234,7 @@
 //! | `aws-lc-rs` | cryptography by aws-lc-rs; each key is parsed once | yes |
 //! | `rust-crypto` | cryptography by the portable RustCrypto provider of `jsonwebtoken` | |
 //! | `axum` | [`Jwt`], `Option<Jwt>` and [`Principal`] as extractors | yes |
+//! | `introspection` | `Authority::introspection`: opaque tokens, about which an endpoint is asked (RFC 7662, RFC 9701); turns `jwks` on | |
 //! | `issuer` | [`Issuer`], [`KeyRing`], refresh tokens, [`RevocationEndpoint`], [`IntrospectionEndpoint`] | |
 //! | `jsonwebtoken` | `Backend::jsonwebtoken`, `KeySet::from_jsonwebtoken`: conversions from the types of version 11 | |
 //! | `jwks` | `Authority::jwks`: keys from the URL of a JWK set, by `reqwest` and rustls | |
@@ -265,11 +272,14 @@ mod error;
 mod feeds;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+#[cfg(feature = "introspection")]
+mod introspection;
 #[cfg(feature = "issuer")]
 mod issuer;
 mod jose;
 mod keys;
 mod layer;
+mod opaque;
 #[cfg(feature = "oidc")]
 pub mod provider;
 #[cfg(feature = "issuer")]
@@ -305,6 +315,8 @@ pub use error::{AuthError, ConfigError, ConfigProblem, ConfigProblemKind, Reason
 pub use feeds::{
     BackChannelLogout, BackChannelLogoutBuilder, SecurityEvent, SecurityEvents, SecurityEventsBuilder,
 };
+#[cfg(feature = "introspection")]
+pub use introspection::Introspection;
 #[cfg(feature = "issuer")]
 pub use issuer::{
     AccessTokenClaims, Issuer, IssuerBuilder, IssuerKeys, KeyRing, KeyRingBuilder, KeyState, KeyStatus,
@@ -320,6 +332,7 @@ pub use layer::{
 };
 #[cfg(feature = "cookie")]
 pub use layer::{Csrf, TokenCookie};
+pub use opaque::{OpaqueToken, OpaqueTokens};
 #[cfg(feature = "issuer")]
 pub use refresh::{Grant, RefreshError, RefreshToken, RefreshTokens, RefreshTokensBuilder, Rotated};
 pub use revocation::{Revocation, RevocationHealth, Revocations, RevocationsBuilder, WhenStale};
@@ -367,8 +380,7 @@ macro_rules! how_to {
 #[cfg(doctest)]
 mod how_to {
     how_to!(
-        answers claims configure cookies grpc issuers issuing keys logouts operating policies proxies revoking rules sources
-        start testing
+        answers claims configure cookies grpc issuers issuing keys logouts opaque operating policies proxies revoking rules
+        sources start stores testing
     );
-    how_to!(answers claims configure cookies grpc issuers issuing keys operating policies proxies revoking rules sources start stores testing);
 }

@@ -104,6 +104,8 @@ impl AuthError {
 
     /// Whether the token's signature was found good before it was refused.
     ///
+    /// Of an opaque token: whether it was said to be active.
+    ///
     /// Worth an alert where it is false for [`Reason::BadSignature`]: somebody is guessing. It is also false where the
     /// claims alone refuse a token, because then an expensive signature is not checked at all.
     #[must_use]

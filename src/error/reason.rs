@@ -24,6 +24,8 @@ pub enum Reason {
     InsufficientScope,
     /// The authentication behind the token is too old or too weak (RFC 9470).
     InsufficientUserAuthentication,
+    /// Whoever was asked about an opaque token says that it is not active: it has expired, was withdrawn, or is not known.
+    Inactive,
     /// A claim has the wrong type or a value that the policy refuses.
     InvalidClaim,
     /// There is no key to verify with, and none to be had just now.
@@ -79,12 +81,13 @@ pub(crate) enum Challenge {
 }
 
 impl Reason {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 23] = [
         Self::AlgorithmNotAllowed,
         Self::BadSignature,
         Self::CrossSite,
         Self::Expired,
         Self::Forbidden,
+        Self::Inactive,
         Self::InsufficientScope,
         Self::InsufficientUserAuthentication,
         Self::InvalidClaim,
@@ -151,6 +154,7 @@ impl Reason {
                 16,
                 "A stronger or more recent authentication is required",
             ),
+            Self::Inactive => invalid_token("inactive"),
             Self::InvalidClaim => invalid_token("invalid_claim"),
             Self::KeysUnavailable => unavailable("keys_unavailable"),
             Self::MalformedRequest => row(
@@ -258,6 +262,7 @@ mod tests {
             ("cross_site", 403, Challenge::None, 7),
             ("expired", 401, Challenge::Error("invalid_token"), 16),
             ("forbidden", 403, Challenge::None, 7),
+            ("inactive", 401, Challenge::Error("invalid_token"), 16),
             ("insufficient_scope", 403, Challenge::Error("insufficient_scope"), 7),
             (
                 "insufficient_user_authentication",

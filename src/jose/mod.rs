@@ -29,9 +29,7 @@ pub(crate) use guid::is_guid;
 pub(crate) use header::{Header, same_media_type};
 pub(crate) use issuer_difference::IssuerDifference;
 pub(crate) use jwk::{Jwk, JwkError, Params, read_jwk, read_jwk_set};
-pub(crate) use member_names::Name;
-#[cfg(feature = "issuer")]
-pub(crate) use member_names::Names;
+pub(crate) use member_names::{Name, Names};
 
 pub use limits::Limits;
 pub(crate) use numeric_ids::with_numeric_ids_as_text;

@@ -12,8 +12,10 @@ mod vectors;
 pub(crate) use prepared::{Candidates, KeyOwner, NoKey, PreparedSet};
 #[cfg(feature = "jwks")]
 pub(crate) use remote::KeyEndpoint;
+#[cfg(any(feature = "introspection", feature = "status-list"))]
+pub(crate) use remote::UrlRules;
 #[cfg(feature = "status-list")]
-pub(crate) use remote::{Failure, UrlRules, body_of, short, spread, without_query};
+pub(crate) use remote::{Failure, body_of, short, spread, without_query};
 #[cfg(feature = "jwks")]
 pub use remote::{Fetch, FetchError, HttpFetch, HttpFetchBuilder, KeyHealth, RemoteKeys};
 pub use secret::Secret;

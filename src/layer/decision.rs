@@ -113,7 +113,8 @@ impl Decision {
         self.notes.key_hash.as_deref()
     }
 
-    /// Whether the token was found in the cache of verified tokens; `None` if the cache is off or was not asked.
+    /// Whether the token was found in the cache of verified tokens, or the answer about an opaque one was kept; `None` if the cache is
+    /// off or was not asked.
     #[must_use]
     pub const fn was_cached(&self) -> Option<bool> {
         self.notes.was_cached

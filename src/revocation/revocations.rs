@@ -202,12 +202,7 @@ impl Revocations {
     /// `revoked`; `revocation_unavailable` if that is not known; or a claim that lacks or is not within the bounds of a token that
     /// can be revoked.
     pub(crate) fn judge(&self, token: &TokenFacts<'_>) -> Result<(), AuthError> {
-        if let Some(followed) = &self.0.followed {
-            self.follow();
-            if followed.when_stale == WhenStale::Refuse && followed.is_stale() {
-                return Err(Reason::RevocationUnavailable.into());
-            }
-        }
+        self.judge_view()?;
         let Some(issued_at) = token.issued_at else {
             return Err(AuthError::new(Reason::MissingClaim).with_claim("iat"));
         };
@@ -215,6 +210,26 @@ impl Revocations {
             return Err(AuthError::new(Reason::InvalidClaim).with_claim("exp"));
         }
         if self.revokes(token) { Err(Reason::Revoked.into()) } else { Ok(()) }
+    }
+
+    /// The same of a token about which somebody was asked a moment ago. It may live for as long as it likes, and say no `iat`: when
+    /// an entry has vanished, whoever is asked has to know.
+    ///
+    /// # Errors
+    /// If the token is revoked, or that is not known.
+    pub(crate) fn judge_asked(&self, token: &TokenFacts<'_>) -> Result<(), AuthError> {
+        self.judge_view()?;
+        if self.revokes(token) { Err(Reason::Revoked.into()) } else { Ok(()) }
+    }
+
+    fn judge_view(&self) -> Result<(), AuthError> {
+        if let Some(followed) = &self.0.followed {
+            self.follow();
+            if followed.when_stale == WhenStale::Refuse && followed.is_stale() {
+                return Err(Reason::RevocationUnavailable.into());
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn longest_token(&self) -> Duration {

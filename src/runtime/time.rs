@@ -25,8 +25,7 @@ const MAX_SECONDS: u64 = 253_402_300_799;
 pub struct UnixTime(Duration);
 
 impl UnixTime {
-    /// The latest time that a token can name.
-    #[cfg(any(feature = "feeds", feature = "status-list"))]
+    /// The latest time that a token can name: the end of the year 9999.
     pub(crate) const LATEST: Self = Self::from_secs(MAX_SECONDS);
 
     /// The time that lies this many seconds after the epoch.

@@ -1,9 +1,7 @@
 //! Events through `tracing` if that feature is on, nothing otherwise. Fields are codes, never tokens or claims.
 
-#[cfg(all(feature = "jwks", feature = "tracing"))]
-pub(crate) use tracing::info;
 #[cfg(feature = "tracing")]
-pub(crate) use tracing::{debug, error, field::display, warn};
+pub(crate) use tracing::{debug, error, field::display, info, warn};
 
 #[cfg(not(feature = "tracing"))]
 mod nothing {
@@ -12,14 +10,10 @@ mod nothing {
             ()
         };
     }
-    #[cfg(feature = "jwks")]
-    pub(crate) use nothing as info;
-    pub(crate) use {nothing as debug, nothing as error, nothing as warn};
+    pub(crate) use {nothing as debug, nothing as error, nothing as info, nothing as warn};
 }
-#[cfg(all(feature = "jwks", not(feature = "tracing")))]
-pub(crate) use nothing::info;
 #[cfg(not(feature = "tracing"))]
-pub(crate) use nothing::{debug, error, warn};
+pub(crate) use nothing::{debug, error, info, warn};
 
 /// Whether anybody listens to the events of decisions.
 pub(crate) fn debug_is_on() -> bool {

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::issuer_rule::IssuerRule;
+use super::opaque_authorities::{OpaqueAuthorities, Position};
 use super::ready_authority::ReadyAuthority;
 use super::tenants::{KnownTenants, Tenant};
 use crate::error::{AuthError, ConfigError, Reason};
@@ -17,6 +18,8 @@ pub(super) struct Authorities {
     /// Positions in `configured`.
     by_issuer: HashMap<Arc<str>, usize>,
     tenants: Option<Arc<KnownTenants>>,
+    /// Those that ask about their tokens, if there are any.
+    opaque: Option<OpaqueAuthorities>,
 }
 
 /// The authority that a token's issuer chose.
@@ -31,8 +34,11 @@ impl Authorities {
     }
 
     /// # Errors
-    /// If there is one with this issuer already.
+    /// If there is one with this issuer already, or one that takes the same opaque tokens.
     pub(super) fn add(&mut self, authority: ReadyAuthority) -> Result<(), ConfigError> {
+        if authority.opaque.is_some() {
+            return self.opaque.get_or_insert_default().add(authority);
+        }
         let twice = match &authority.policy.issuer {
             IssuerRule::Any => None,
             IssuerRule::This(issuer) => {
@@ -60,6 +66,31 @@ impl Authorities {
 
     pub(super) fn configured(&self) -> &[ReadyAuthority] {
         &self.configured
+    }
+
+    /// # Errors
+    /// If a token may belong to an authority that asks, and to one that has keys.
+    pub(super) fn check_rules(&self) -> Result<(), ConfigError> {
+        match &self.opaque {
+            Some(opaque) if !self.configured.is_empty() || self.tenants.is_some() => {
+                opaque.check_beside_jwts()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Those that ask about their tokens.
+    pub(super) const fn opaque(&self) -> Option<&OpaqueAuthorities> {
+        self.opaque.as_ref()
+    }
+
+    pub(super) fn opaque_at(&self, position: Position) -> Option<&ReadyAuthority> {
+        self.opaque.as_ref()?.get(position)
+    }
+
+    /// All that are configured, whether they ask or have keys.
+    pub(super) fn all(&self) -> impl Iterator<Item = &ReadyAuthority> {
+        self.configured.iter().chain(self.opaque.iter().flat_map(OpaqueAuthorities::all))
     }
 
     pub(super) fn tenants(&self) -> Option<&KnownTenants> {

@@ -10,6 +10,7 @@ use super::claim_rules::ClaimRule;
 use super::header_rules::HeaderRules;
 use super::issuer_rule::TenantIssuer;
 use super::key_origin::KeyOrigin;
+use super::opaque_origin::OpaqueOrigin;
 #[cfg(feature = "feeds")]
 use super::policy::TokenKind;
 use super::principal::Principal;
@@ -78,6 +79,10 @@ pub struct Authority {
     /// Of an authority by secret: what it signs with.
     pub(super) hmac: Option<Algorithm>,
     pub(super) has_previous_secret: bool,
+    /// Of an authority that asks: about which tokens, and whom.
+    pub(super) opaque: Option<OpaqueOrigin>,
+    /// Not its tokens count, but what it says about the tokens of others.
+    pub(super) signed_answers: bool,
     pub(super) purpose: Purpose,
 }
 
@@ -216,6 +221,8 @@ impl Authority {
             last_checks: Vec::new(),
             hmac: None,
             has_previous_secret: false,
+            opaque: None,
+            signed_answers: false,
             purpose: Purpose::default(),
         }
     }

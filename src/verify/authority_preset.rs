@@ -36,6 +36,10 @@ impl Authority {
                 "return one with this very issuer, or with none",
             ));
         }
+        if self.opaque.is_some() {
+            let problem = format!("the authority for {issuer:?} asks about tokens, which name no tenant");
+            return Err(ConfigError::new("tenants", problem, "add it to the verifier as an authority"));
+        }
         Ok(Self { issuer: Some(Arc::clone(issuer)), ..self })
     }
 }

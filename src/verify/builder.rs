@@ -208,6 +208,7 @@ impl<C: ClaimsType> VerifierBuilder<C> {
                 problems.take(authorities.add(authority));
             }
         }
+        problems.take(authorities.check_rules());
         let tokens = problems.take(self.cache.map(VerifiedTokens::new).transpose()).flatten();
         problems.into_result()?;
         let Self { limits, check_deadline, .. } = self;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::authorities::SelectedAuthority;
 use super::claims_type::ClaimsType;
 use super::policy::Policy;
+use super::ready_authority::ReadyAuthority;
 use super::verifier::Verifier;
 use crate::error::{AuthError, Reason};
 use crate::jose;
@@ -72,8 +73,15 @@ impl<C: ClaimsType> Verifier<C> {
     /// ```
     #[must_use]
     pub fn explain(&self, token: &str) -> Explanation {
-        let read = Unverified::read(token);
+        let opaque = self.opaque_authority(token.as_bytes());
+        let read = match opaque.and_then(|authority| authority.opaque.as_ref()) {
+            Some(opaque) => Unverified::of_answer(opaque.asking.claims_at_hand(token).as_deref()),
+            None => Unverified::read(token),
+        };
         let mut lines = Vec::new();
+        if let Some(authority) = opaque {
+            lines.push(format!("an opaque token of {}", authority.name));
+        }
         if let Some(header) = &read.header {
             lines.push(format!("header: {}", Value::Object(header.clone())));
         }
@@ -83,11 +91,14 @@ impl<C: ClaimsType> Verifier<C> {
         let verdict = match self.verify(token).into_now() {
             Ok(Ok(_)) => Verdict::Accepted,
             Ok(Err(error)) => {
-                lines.push(format!("rule: {}", self.rule(&error, &read)));
+                lines.push(format!("rule: {}", self.rule(&error, &read, opaque)));
                 Verdict::Refused(error.reason())
             }
             Err(_later) => {
-                lines.extend(self.not_at_hand(&read));
+                match opaque {
+                    Some(_) => lines.push("nobody was asked about it yet".to_owned()),
+                    None => lines.extend(self.not_at_hand(&read)),
+                }
                 Verdict::Undecided
             }
         };
@@ -124,16 +135,16 @@ impl<C: ClaimsType> Verifier<C> {
             session_id: session_id.as_deref(),
             subject: subject.as_deref(),
             issued_at: time("iat"),
-            expires_at: time("exp").unwrap_or_default(),
+            expires_at: time("exp").unwrap_or(UnixTime::LATEST),
         };
         self.revocations().is_some_and(|revocations| revocations.revokes(&facts))
     }
 
-    fn rule(&self, error: &AuthError, read: &Unverified) -> String {
+    fn rule(&self, error: &AuthError, read: &Unverified, opaque: Option<&ReadyAuthority>) -> String {
         let core = self.core();
         let issuer = read.claim("iss");
         let issuer = issuer.as_str().unwrap_or_default();
-        let authority = match core.authorities.only() {
+        let authority = match opaque.or_else(|| core.authorities.only()) {
             Some(only) => Some(SelectedAuthority::Configured(only)),
             None => core.authorities.of(issuer),
         };
@@ -147,6 +158,9 @@ impl<C: ClaimsType> Verifier<C> {
         match error.reason() {
             Reason::TokenTooLong => {
                 format!("a token may have {} bytes; raise Limits::token_bytes", core.limits.token_bytes)
+            }
+            Reason::MalformedToken if opaque.is_some() => {
+                "a token has letters, digits and -._~+/ alone, and = at the end (RFC 6750 section 2.1)".to_owned()
             }
             Reason::MalformedToken if read.has_scheme => {
                 "it begins with `Bearer `: give the token alone".to_owned()
@@ -170,13 +184,13 @@ impl<C: ClaimsType> Verifier<C> {
             }
             Reason::UnknownIssuer => {
                 let known: Vec<_> =
-                    core.authorities.configured().iter().map(|one| one.policy.issuer.to_string()).collect();
+                    core.authorities.all().map(|one| one.policy.issuer.to_string()).collect();
                 let tenants = if core.authorities.tenants().is_some() {
                     ", and the tenants do not know it"
                 } else {
                     ""
                 };
-                let almost = core.authorities.configured().iter().filter_map(|one| {
+                let almost = core.authorities.all().filter_map(|one| {
                     let difference = one.policy.issuer.difference(issuer)?;
                     Some(format!("; {difference} ({:?})", one.policy.issuer.to_string()))
                 });
@@ -276,6 +290,9 @@ impl<C: ClaimsType> Verifier<C> {
                 }
                 None => "a check of your own refused it".to_owned(),
             },
+            Reason::Inactive => "whoever was asked says that it is not active: it has expired, was withdrawn, is not known, or is not for \
+                                 this service"
+                .to_owned(),
             Reason::InvalidClaim if claim == "status" && cfg!(feature = "status-list") => format!(
                 "`status` is {said}: malformed, or it names a list that StatusLists::allow does not, or an index that the \
                  list does not have"
@@ -292,6 +309,10 @@ impl<C: ClaimsType> Verifier<C> {
             Reason::Revoked if claim == "status" => format!("its status list says so: `status` is {said}"),
             Reason::RevocationUnavailable if claim == "status" => {
                 std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()
+            }
+            Reason::RevocationUnavailable if opaque.is_some() => {
+                let why = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+                format!("there is no answer about it: {why}")
             }
             _ => "a check of your own refused it, or could not be made".to_owned(),
         }
@@ -326,6 +347,12 @@ impl Unverified {
             header: segments.next().flatten(),
             claims: segments.next().flatten(),
         }
+    }
+
+    /// What was answered about an opaque token, if that is at hand.
+    fn of_answer(claims: Option<&str>) -> Self {
+        let claims = claims.and_then(|claims| serde_json::from_str(claims).ok());
+        Self { has_scheme: false, header: None, claims }
     }
 
     fn header(&self, name: &str) -> Value {

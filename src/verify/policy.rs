@@ -52,6 +52,10 @@ pub(super) enum TokenKind {
     /// Security Event Tokens (RFC 8417).
     #[cfg(feature = "feeds")]
     SecurityEvent,
+    /// What somebody answers about an opaque access token.
+    Opaque,
+    /// What an authorization server answers about a token of others, signed (RFC 9701).
+    SignedAnswer,
 }
 
 impl TokenKind {
@@ -92,6 +96,13 @@ const EVENT_CLAIMS: [&str; 3] = ["iss", "iat", "jti"];
 /// RFC 9068 section 2.2.
 const RFC_9068_CLAIMS: [&str; 7] = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"];
 
+/// RFC 9701 section 5.
+const SIGNED_ANSWER_CLAIMS: [&str; 3] = ["iss", "aud", "iat"];
+const SIGNED_ANSWER_TYPE: &str = "token-introspection+jwt";
+
+/// Marks in an answer about a token that is not for access, or is bound to a key (RFC 9449 section 6.2).
+const OTHER_ANSWERS: [&str; 2] = ["dpop", "refresh_token"];
+
 /// Whether a claim `typ` (Keycloak), `token_type` or `type` (widespread web frameworks) marks a token that is not for
 /// access.
 fn is_other_kind(mark: &str) -> bool {
@@ -118,6 +129,7 @@ impl Policy {
     pub(super) fn check_typ(&self, typ: Option<&str>) -> Result<(), AuthError> {
         let is = |accepted: &str| typ.is_some_and(|typ| same_media_type(typ, accepted));
         let good = match (&self.typ, self.kind) {
+            (_, TokenKind::SignedAnswer) => is(SIGNED_ANSWER_TYPE),
             (Some(only), _) => is(only),
             (None, TokenKind::Access) => typ.is_none() || is("JWT") || is("at+jwt"),
             (None, TokenKind::Rfc9068) => is("at+jwt"),
@@ -126,6 +138,7 @@ impl Policy {
             (None, TokenKind::Logout { .. }) => typ.is_none() || is("JWT") || is("logout+jwt"),
             #[cfg(feature = "feeds")]
             (None, TokenKind::SecurityEvent) => is("secevent+jwt"),
+            (None, TokenKind::Opaque) => false,
         };
         if good { Ok(()) } else { refuse(Reason::WrongType, "typ") }
     }
@@ -174,9 +187,11 @@ impl Policy {
             return refuse(Reason::WrongType, "events");
         }
         let token_use = if id { "id" } else { "access" };
+        let is_opaque = self.kind == TokenKind::Opaque;
         match registered_claims.get(ClaimName::TokenUse) {
             ClaimValue::Absent => {}
             ClaimValue::Text(text) if text == token_use && !tells_of_events => {}
+            ClaimValue::Text(text) if is_opaque && text == "access_token" => {}
             _ => return refuse(Reason::WrongType, "token_use"),
         }
         for slot in [ClaimName::Typ, ClaimName::Type, ClaimName::TokenType] {
@@ -194,7 +209,10 @@ impl Policy {
                     _ => false,
                 }
             };
-            if marks.iter().any(|mark| is_other_kind(mark) && !accepted(mark)) {
+            let of_another_answer =
+                |mark: &str| is_opaque && OTHER_ANSWERS.iter().any(|other| other.eq_ignore_ascii_case(mark));
+            let refused = |mark: &str| is_other_kind(mark) && !accepted(mark) || of_another_answer(mark);
+            if marks.iter().any(|mark| refused(mark)) {
                 return refuse(Reason::WrongType, slot.name());
             }
         }
@@ -247,12 +265,18 @@ impl Policy {
         let exp = exp
             .into_iter()
             .chain(registered_claims.expires())
+            .chain(self.latest_expiry())
             .min()
             .or(self.exp_unless_said)
             .or_else(|| self.kind.expires_without_exp(iat))
             .ok_or_else(|| missing(ClaimName::Exp))?;
         self.judge_times((exp, nbf, iat), now)?;
         Ok(exp)
+    }
+
+    /// When a token expires that need not say so (RFC 7662 section 2.2, RFC 9701 section 5).
+    fn latest_expiry(&self) -> Option<UnixTime> {
+        matches!(self.kind, TokenKind::Opaque | TokenKind::SignedAnswer).then_some(UnixTime::LATEST)
     }
 
     /// Judges `exp`, `nbf` and `iat`. It is asked again each time that a token comes which was found good before.
@@ -296,7 +320,8 @@ impl Policy {
             return Err(AuthError::new(Reason::MissingClaim).with_claim(name.to_string()));
         }
         let of_kind: &[&'static str] = match self.kind {
-            TokenKind::Access => &[],
+            TokenKind::Access | TokenKind::Opaque => &[],
+            TokenKind::SignedAnswer => &SIGNED_ANSWER_CLAIMS,
             TokenKind::Rfc9068 => &RFC_9068_CLAIMS,
             TokenKind::Id => &ID_TOKEN_CLAIMS,
             #[cfg(feature = "feeds")]

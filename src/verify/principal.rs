@@ -73,7 +73,7 @@ impl Principal {
         self.text(&self.registered().client_id)
     }
 
-    /// `exp`: from when on the token is not accepted.
+    /// `exp`: from when on the token is not accepted. The end of the year 9999 if an opaque token has none.
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.registered().exp

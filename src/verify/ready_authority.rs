@@ -10,6 +10,7 @@ use super::checks::{Check, CheckContext};
 use super::claim_rules::ClaimRules;
 use super::glance::Glance;
 use super::issuer_rule::{IssuerRule, TenantIssuer};
+use super::opaque_origin::ReadyOpaque;
 use super::permissions::{Permissions, Pointer};
 use super::policy::{Policy, TokenKind};
 use crate::crypto::Backend;
@@ -37,6 +38,8 @@ pub(super) struct ReadyAuthority {
     pub(super) has_previous_secret: bool,
     pub(super) permissions: Permissions,
     pub(super) checks: Arc<[Check]>,
+    /// It asks about its tokens, and has no keys.
+    pub(super) opaque: Option<ReadyOpaque>,
 }
 
 /// What an authority is made with.
@@ -44,7 +47,6 @@ pub(super) struct ReadyAuthority {
 pub(super) struct BuildContext<'a> {
     pub(super) backend: &'a Backend,
     pub(super) limits: &'a Limits,
-    #[cfg_attr(not(feature = "jwks"), allow(dead_code))]
     pub(super) clock: &'a Arc<dyn Clock>,
     /// What fetches keys, unless the authority says otherwise.
     #[cfg(feature = "jwks")]
@@ -63,6 +65,7 @@ impl Authority {
         let BuildContext { backend, limits, earlier, .. } = *making;
         let identity = self.keys.identity();
         let earlier = earlier.iter().find(|earlier| identity.is_some() && earlier.source == identity);
+        let is_opaque = self.opaque.is_some();
         let mut problems = Problems::default();
         let source = problems.take(match earlier {
             Some(earlier) => Ok(earlier.keys.shared_source()),
@@ -147,7 +150,18 @@ impl Authority {
                 "allow what the provider signs with, such as RS256, or do not call .algorithms(..)",
             );
         }
+        let of_header = [
+            ("typ", self.typ.is_some()),
+            ("rfc9068", self.rfc9068),
+            ("id_token", self.id_token),
+            ("algorithms", self.algorithms.is_some()),
+        ];
+        if let Some((setting, _)) = of_header.iter().find(|(_, is_set)| *is_set && is_opaque) {
+            fail(Conflict, setting, "an opaque token has no header".into(), "leave it out");
+        }
         let kind = match (self.rfc9068, self.id_token) {
+            (false, false) if is_opaque => TokenKind::Opaque,
+            (false, false) if self.signed_answers => TokenKind::SignedAnswer,
             (false, false) => TokenKind::Access,
             (true, false) => TokenKind::Rfc9068,
             (false, true) => TokenKind::Id,
@@ -197,9 +211,15 @@ impl Authority {
         }
         let roles_at = problems.take(self.roles_at.as_deref().map(Pointer::new).transpose()).flatten();
         let claim_rules = problems.take(ClaimRules::new(self.demands, self.any_of));
+        let of_this_issuer = match &issuer {
+            Some(IssuerRule::This(issuer)) => Some(Arc::clone(issuer)),
+            _ => None,
+        };
+        let opaque = self.opaque.map(|opaque| opaque.build(limits, making.clock, of_this_issuer));
+        let opaque = problems.take(opaque.transpose()).flatten();
         let prepared = source.as_ref().and_then(|source| {
             let (generation, set) = source.current();
-            match set.is_empty() && source.is_remote() {
+            match set.is_empty() && (source.is_remote() || is_opaque) {
                 true => Some(PreparedSet::empty(generation)), // they will be fetched
                 false => problems.take(PreparedSet::new(generation, &set, self.algorithms, backend)),
             }
@@ -263,6 +283,7 @@ impl Authority {
                 only_scopes: self.only_scopes.map(Arc::new),
             },
             checks: checks.into(),
+            opaque,
         })
     }
 }

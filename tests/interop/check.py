@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 import behind
 import configuration
 import endpoints
+import introspection
 import logouts
 import rotation
 import status_lists
@@ -404,6 +405,7 @@ tokens_of_ours(theirs)
 status_lists.checks(check, ISSUE, NODE)
 a_browser()
 a_provider()
+introspection.checks(check, EXAMPLES / "introspection", NODE)
 behind_nginx()
 configuration.configurations(check, EXAMPLES / "resource_server")
 endpoints.checks(check, lambda: example("token_endpoints"), node)

@@ -122,6 +122,7 @@ const TABLE: [(&str, u16, &str, &str, &str); 22] = {
         ("cross_site", 403, "-", "7", "The request comes from another site"),
         bad("expired"),
         ("forbidden", 403, "-", "7", "The request is not permitted"),
+        bad("inactive"),
         ("insufficient_scope", 403, "insufficient_scope", "7", "The access token lacks a scope"),
         (
             "insufficient_user_authentication",

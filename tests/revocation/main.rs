@@ -1,5 +1,7 @@
 //! Tokens that are refused before they expire: the rules, the store that processes follow, and what ends with a token.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::needless_pass_by_value)]
+
 mod ended;
 mod follower;
 mod rules;

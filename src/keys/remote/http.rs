@@ -100,21 +100,48 @@ impl Fetch for HttpFetch {
         }
         let headers = self.credentials.headers_for(&url);
         let request = self.client.get(url).header(http::header::ACCEPT, accept);
-        NowOrLater::later(async move {
-            let mut answer = request.headers(headers.await?).send().await.map_err(without_url)?;
-            let mut body = BytesMut::new();
-            while let Some(chunk) = answer.chunk().await.map_err(without_url)? {
-                if body.len() + chunk.len() > max_bytes {
-                    return Err(FetchError::new(format!("the body has more than {max_bytes} bytes")));
-                }
-                body.extend_from_slice(&chunk);
-            }
-            let mut response = Response::new(body.freeze());
-            *response.status_mut() = answer.status();
-            *response.headers_mut() = std::mem::take(answer.headers_mut());
-            Ok(response)
-        })
+        NowOrLater::later(async move { read(request.headers(headers.await?).send().await, max_bytes).await })
     }
+}
+
+#[cfg(feature = "introspection")]
+impl HttpFetch {
+    /// POSTs a body, with these headers and those that are sent to this server alone.
+    ///
+    /// # Errors
+    /// If there is no answer, or its body is longer than `max_bytes`.
+    pub(crate) async fn post(
+        &self,
+        url: &str,
+        mut headers: http::HeaderMap,
+        body: String,
+        max_bytes: usize,
+    ) -> Result<Response<Bytes>, FetchError> {
+        let url = reqwest::Url::parse(url).map_err(FetchError::new)?;
+        if self.public_addresses_only {
+            check_literal(&url).map_err(FetchError::new)?;
+        }
+        headers.extend(self.credentials.headers_for(&url).await?);
+        read(self.client.post(url).headers(headers).body(body).send().await, max_bytes).await
+    }
+}
+
+async fn read(
+    answer: Result<reqwest::Response, reqwest::Error>,
+    max_bytes: usize,
+) -> Result<Response<Bytes>, FetchError> {
+    let mut answer = answer.map_err(without_url)?;
+    let mut body = BytesMut::new();
+    while let Some(chunk) = answer.chunk().await.map_err(without_url)? {
+        if body.len() + chunk.len() > max_bytes {
+            return Err(FetchError::new(format!("the body has more than {max_bytes} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let mut response = Response::new(body.freeze());
+    *response.status_mut() = answer.status();
+    *response.headers_mut() = std::mem::take(answer.headers_mut());
+    Ok(response)
 }
 
 /// The URL is said beside it, without its query, which may be secret.

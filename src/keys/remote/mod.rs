@@ -29,5 +29,5 @@ pub use http_builder::HttpFetchBuilder;
 pub use settings::RemoteKeys;
 #[cfg(feature = "status-list")]
 pub(crate) use source::spread;
-#[cfg(feature = "status-list")]
+#[cfg(any(feature = "introspection", feature = "status-list"))]
 pub(crate) use url_rules::UrlRules;

@@ -1,4 +1,4 @@
-//! Which URLs may be fetched from.
+//! Which URLs may be fetched from, and tokens sent to.
 
 use http::Uri;
 use http::uri::Authority;
@@ -6,7 +6,7 @@ use http::uri::Authority;
 use crate::error::{ConfigError, Problems, shown_url};
 use crate::runtime::trace;
 
-/// Which URLs may be fetched from: those of https, and those of plain http that the user has named.
+/// Which URLs may be asked: those of https, and those of plain http that the user has named.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UrlRules {
     pub(crate) http_on_loopback: bool,
@@ -73,7 +73,7 @@ impl UrlRules {
         if uri.scheme_str() == Some("http") && !uri.host().is_some_and(is_loopback) {
             trace::warn!(
                 url,
-                "keys are fetched over plain http: a machine on the way can send keys of its own"
+                "plain http: a machine on the way can answer in its stead, with keys of its own"
             );
         }
     }
