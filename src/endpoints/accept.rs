@@ -39,7 +39,9 @@ mod tests {
 
     fn wants(lines: &[&'static str]) -> bool {
         let mut headers = HeaderMap::new();
-        lines.iter().for_each(|line| drop(headers.append(ACCEPT, HeaderValue::from_static(line))));
+        for line in lines {
+            headers.append(ACCEPT, HeaderValue::from_static(line));
+        }
         wants_signed(&headers)
     }
 

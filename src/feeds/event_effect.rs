@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(effect(SecurityEvent::SessionRevoked, &alone), of_session);
         assert_eq!(effect(SecurityEvent::TokenClaimsChange, &alone), of_session);
         let of_user = Revocation::subject("https://id", "bob").issued_before(AT);
-        assert_eq!(effect(SecurityEvent::AccountDisabled, &both), [of_user.clone()]);
+        assert_eq!(effect(SecurityEvent::AccountDisabled, &both), std::slice::from_ref(&of_user));
         let issuers = ["https://id".to_owned()];
         let by_subject = Effect { issuers: &issuers, by_subject: true };
         let found = by_subject.of(SecurityEvent::SessionRevoked, &Subject::of(&both), AT);

@@ -121,7 +121,7 @@ mod tests {
     }
 
     fn uris(table: &Table) -> Vec<String> {
-        let mut uris: Vec<_> = table.entries.load().keys().map(|uri| uri.to_string()).collect();
+        let mut uris: Vec<_> = table.entries.load().keys().map(ToString::to_string).collect();
         uris.sort();
         uris
     }

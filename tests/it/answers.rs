@@ -110,7 +110,7 @@ async fn all_answers_to_a_bad_token_are_the_same_to_the_byte() {
 
 /// Handwritten from the table: code, HTTP status, error code of the challenge (`""`: none, `"-"`: no challenge),
 /// gRPC status, text.
-const TABLE: [(&str, u16, &str, &str, &str); 22] = {
+const TABLE: [(&str, u16, &str, &str, &str); 23] = {
     const BAD: (u16, &str, &str, &str) = (401, "invalid_token", "16", "The access token is invalid");
     const DOWN: &str = "Authentication is unavailable just now";
     const fn bad(code: &'static str) -> (&'static str, u16, &'static str, &'static str, &'static str) {

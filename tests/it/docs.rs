@@ -105,11 +105,9 @@ fn each_how_to_page_is_compiled() {
     let (_, list) = source.split_once("    how_to!(").unwrap();
     let mut compiled: Vec<_> = list.split(')').next().unwrap().split_whitespace().collect();
     // The page of a crate of its own is compiled by that crate.
-    for store in ["redis"] {
-        let source = fs::read_to_string(root().join(format!("stores/{store}/src/lib.rs"))).unwrap();
-        assert!(source.contains(&format!("include_str!(\"../../../docs/how-to/{store}.md\")")), "{store}");
-        compiled.push(store);
-    }
+    let source = fs::read_to_string(root().join("stores/redis/src/lib.rs")).unwrap();
+    assert!(source.contains("include_str!(\"../../../docs/how-to/redis.md\")"));
+    compiled.push("redis");
     compiled.sort_unstable();
     let pages = how_to_pages();
     assert_eq!(compiled, pages.keys().map(String::as_str).collect::<Vec<_>>());
