@@ -61,7 +61,7 @@ impl Introspection {
         Self {
             url: url.into(),
             http: None,
-            url_rules: UrlRules::default(),
+            url_rules: UrlRules::set_by("Introspection"),
             auth: Vec::new(),
             assertion_audience: None,
             hint: None,

@@ -64,7 +64,7 @@ mod tests {
 
     fn allowed(uris: &[&str]) -> Result<AllowedUris, String> {
         let uris = uris.iter().map(|uri| (*uri).to_owned()).collect();
-        AllowedUris::new(uris, &UrlRules::default()).map_err(|error| error.to_string())
+        AllowedUris::new(uris, &UrlRules::set_by("StatusLists")).map_err(|error| error.to_string())
     }
 
     #[test]

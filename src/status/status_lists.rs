@@ -117,7 +117,7 @@ impl StatusLists {
             is_required: false,
             accepted: Vec::new(),
             fetch: None,
-            url_rules: UrlRules::default(),
+            url_rules: UrlRules::set_by("StatusLists"),
             bounds: Bounds { ttl: second * 60..=second * 3600, stale: second * 3600 },
             max_age: None,
             fetch_time: second * 5,

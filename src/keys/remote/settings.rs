@@ -57,7 +57,7 @@ impl RemoteKeys {
         Self {
             url: url.into(),
             fetch: None,
-            url_rules: UrlRules::default(),
+            url_rules: UrlRules::set_by("RemoteKeys"),
             discovery_url: None,
             jwks_url: None,
             cooldown: Duration::from_secs(10),

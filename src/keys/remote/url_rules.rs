@@ -7,14 +7,21 @@ use crate::error::{ConfigError, Problems, shown_url};
 use crate::runtime::trace;
 
 /// Which URLs may be asked: those of https, and those of plain http that the user has named.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct UrlRules {
+    /// The type whose setters change them, to be named in a remedy.
+    set_by: &'static str,
     pub(crate) http_on_loopback: bool,
     /// `host` or `host:port`, as URLs have it.
     pub(crate) http_hosts: Vec<String>,
 }
 
 impl UrlRules {
+    /// Rules that are changed by the setters of this type: https alone until then.
+    pub(crate) const fn set_by(set_by: &'static str) -> Self {
+        Self { set_by, http_on_loopback: false, http_hosts: Vec::new() }
+    }
+
     /// # Errors
     /// If something stands among the hosts that is none.
     pub(crate) fn check_hosts(&self) -> Result<(), ConfigError> {
@@ -55,12 +62,15 @@ impl UrlRules {
             Some("https") => Ok(()),
             Some("http") if self.allows_http(authority) => Ok(()),
             Some("http") if is_loopback(authority.host()) => {
-                Err(refused("is not https", "for tests on one machine call .insecure_http_on_loopback()"))
+                let remedy =
+                    format!("for tests on one machine call {}::insecure_http_on_loopback()", self.set_by);
+                Err(refused("is not https", &remedy))
             }
             Some("http") => Err(refused(
                 "is not https",
                 &format!(
-                    "use https; if nobody else can be on the way, call .insecure_http_hosts([\"{authority}\"])"
+                    "use https; if nobody else can be on the way, call {}::insecure_http_hosts([\"{authority}\"])",
+                    self.set_by
                 ),
             )),
             _ => Err(refused("is not https", "a machine on the way could answer in its stead; use https")),
