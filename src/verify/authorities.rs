@@ -64,6 +64,7 @@ impl Authorities {
         Ok(())
     }
 
+    #[cfg(feature = "jwks")]
     pub(super) fn configured(&self) -> &[ReadyAuthority] {
         &self.configured
     }

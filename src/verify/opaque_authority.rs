@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::authority::Authority;
 use super::key_origin::KeyOrigin;
 use super::opaque_origin::OpaqueOrigin;
+#[cfg(feature = "introspection")]
 use crate::error::ConfigError;
 use crate::keys::{KeySet, Static};
 use crate::opaque::{AskedParty, Function, OpaqueToken, OpaqueTokens};
