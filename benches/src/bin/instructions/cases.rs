@@ -10,9 +10,7 @@ use axum::body::Body;
 use axum::http::{Request, Response, header};
 use jsonwebtoken::{EncodingKey, Header};
 use serde::Deserialize;
-use tower_jwt_auth::{
-    Algorithm, Authority, Clock, KeySet, Revocation, Revocations, Secret, SigningKey, UnixTime,
-};
+use tower_jwt_auth::{Algorithm, Authority, Clock, KeySet, Secret, SigningKey, UnixTime};
 use tower_service::Service;
 
 /// The claims of the usual token; all of them are read.
@@ -37,7 +35,7 @@ pub(crate) struct User {
 #[derive(Debug)]
 pub(crate) struct Noon;
 
-const NOON: u64 = 1_790_000_000;
+pub(crate) const NOON: u64 = 1_790_000_000;
 
 impl Clock for Noon {
     fn now(&self) -> UnixTime {
@@ -102,7 +100,7 @@ thread_local! {
     pub(crate) static EXPECTED: Cell<bool> = const { Cell::new(true) };
 }
 
-const ISSUER: &str = "https://id.example.com/realms/shop";
+pub(crate) const ISSUER: &str = "https://id.example.com/realms/shop";
 const AUDIENCE: &str = "https://api.example.com";
 
 pub(crate) fn case(name: &str) -> Case {
@@ -157,20 +155,6 @@ pub(crate) fn case(name: &str) -> Case {
         authorities.extend((1..count).map(|number| of(format!("https://other-{number}.example.com"))));
     }
     Case { authorities, token }
-}
-
-/// A thousand, of every kind, and none of them concerns the token.
-pub(crate) fn revocations() -> Revocations {
-    let revocations = Revocations::builder().clock(Noon).build().unwrap();
-    let all = (0..1000).map(|number| match number % 4 {
-        0 => Revocation::session(ISSUER, format!("session-{number}")),
-        1 => Revocation::token(ISSUER, format!("token-{number}"), UnixTime::from_secs(NOON + 600)),
-        2 => Revocation::subject(ISSUER, format!("subject-{number}")),
-        _ => Revocation::issuer(format!("https://other-{number}.example.com")),
-    });
-    let mut context = Context::from_waker(Waker::noop());
-    assert!(pin!(revocations.revoke_all(all)).poll(&mut context).is_ready());
-    revocations
 }
 
 const KID: &str = "2026-06-primary";

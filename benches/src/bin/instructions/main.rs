@@ -3,14 +3,17 @@
 mod cases;
 
 use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
 
 use axum::body::Body;
 use axum::http::{Request, Response};
-use tower_jwt_auth::{JwtAuthLayer, TokenCache, Verifier};
+use tower_jwt_auth::{JwtAuthLayer, Revocation, Revocations, TokenCache, UnixTime, Verifier};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use cases::{Case, Handler, Noon, User, answer, case, request};
+use cases::{Case, Handler, ISSUER, NOON, Noon, User, answer, case, request};
 
 const NAMES: [&str; 22] = [
     "bare",
@@ -53,10 +56,24 @@ fn main() {
         verifier = verifier.cache(TokenCache::new());
     }
     if name.contains("revocations") {
-        verifier = verifier.revocations(cases::revocations());
+        verifier = verifier.revocations(revocations());
     }
     let verifier = verifier.build().unwrap();
     run(JwtAuthLayer::new(verifier).layer(Handler), token.as_deref(), calls);
+}
+
+/// A thousand, of every kind, and none of them concerns the token.
+fn revocations() -> Revocations {
+    let revocations = Revocations::builder().clock(Noon).build().unwrap();
+    let all = (0..1000).map(|number| match number % 4 {
+        0 => Revocation::session(ISSUER, format!("session-{number}")),
+        1 => Revocation::token(ISSUER, format!("token-{number}"), UnixTime::from_secs(NOON + 600)),
+        2 => Revocation::subject(ISSUER, format!("subject-{number}")),
+        _ => Revocation::issuer(format!("https://other-{number}.example.com")),
+    });
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(pin!(revocations.revoke_all(all)).poll(&mut context).is_ready());
+    revocations
 }
 
 /// Calls `service` a few times so that it has seen the token, and then `calls` times under `counted`.
