@@ -107,9 +107,10 @@ impl View {
         }
         let tables = self.tables.load();
         let issued = token.issued_at.map_or(0, seconds);
+        let issuer = self.issuer(token.issuer);
         let is_in = |kind: RevocationKind, name: Option<&str>| {
             name.filter(|_| self.has(kind)).is_some_and(|name| {
-                let entry = tables.get(self.key(kind, token.issuer, name));
+                let entry = tables.get(key(&issuer, kind, name));
                 entry.is_some_and(|entry| issued <= entry.issued_until)
             })
         };
@@ -124,7 +125,7 @@ impl View {
         let mut expiring = self.expiring.lock().unwrap_or_else(PoisonError::into_inner);
         let mut tables = Tables::clone(&self.tables.load());
         for record in records.iter().filter(|record| now < record.expires_at()) {
-            let key = self.key(record.kind, &record.issuer, &record.name);
+            let key = key(&self.issuer(&record.issuer), record.kind, &record.name);
             // Rounded up: a second early would be too early.
             let expires = seconds(record.expires_at()).saturating_add(1);
             let issued_until = record.issued_before.map_or(u32::MAX, seconds);
@@ -189,16 +190,25 @@ impl View {
         }
     }
 
-    /// The hash of a name, with the kind in two bits of it that the table uses for nothing else: its buckets are chosen by the lowest
-    /// bits, and marked by the highest.
-    fn key(&self, kind: RevocationKind, issuer: &str, name: &str) -> u64 {
+    /// The hash of an issuer, to which those of its names are added.
+    fn issuer(&self, issuer: &str) -> NameHasher {
         let mut hasher = self.seeds.build_hasher();
         hasher.write(issuer.as_bytes());
         // The length tells where the issuer ends.
-        hasher.write_u64((issuer.len() as u64) << 2 | kind as u64);
-        hasher.write(name.as_bytes());
-        hasher.finish() & !KIND_BITS | (kind as u64) << KIND_AT
+        hasher.write_usize(issuer.len());
+        hasher
     }
+}
+
+type NameHasher = <foldhash::quality::RandomState as BuildHasher>::Hasher;
+
+/// The hash of a name, with the kind in two bits of it that the table uses for nothing else: its buckets are chosen by the lowest
+/// bits, and marked by the highest.
+fn key(issuer: &NameHasher, kind: RevocationKind, name: &str) -> u64 {
+    let mut hasher = issuer.clone();
+    hasher.write(name.as_bytes());
+    hasher.write_u8(kind as u8);
+    hasher.finish() & !KIND_BITS | (kind as u64) << KIND_AT
 }
 
 const KIND_AT: u32 = 54;
