@@ -50,6 +50,7 @@
 //!   without your type: it has methods for the registered claims.
 //! * [`KeySet`] and [`Secret`]: the keys that signatures are checked with.
 //! * [`Issuer`]: signs tokens and publishes the keys. It uses one [`SigningKey`], or a [`KeyRing`] that rotates.
+//! * [`Revocations`]: what is refused before it expires: a token, a session, a user. Each process answers from its own memory.
 //! * [`AuthError`] says why a request was refused; its [`Reason`] is a stable code. [`ConfigError`] lists what is wrong with
 //!   the configuration, before the first request.
 //!
@@ -200,6 +201,12 @@
 //!
 //! Clients revoke these tokens at a [`RevocationEndpoint`] (RFC 7009), and resource servers ask about them at an
 //! [`IntrospectionEndpoint`] (RFC 7662).
+//!
+//! # Log users out
+//!
+//! Give a clone of one [`Revocations`] to the verifier ([`VerifierBuilder::revocations`]) and to the refresh tokens
+//! (`RefreshTokensBuilder::revocations`). A session that ends then takes its access tokens with it. Several processes share a store,
+//! in Redis or PostgreSQL. [`Principal::ended`] ends an open stream.
 //!
 //! # In tests
 //!

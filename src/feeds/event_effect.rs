@@ -51,6 +51,17 @@ impl SecurityEvent {
         })
     }
 
+    /// Whether tokens that were issued between the event and its message are no good either.
+    pub(super) fn reaches_until_told(self) -> bool {
+        matches!(
+            self,
+            Self::CredentialChangeRequired
+                | Self::CredentialCompromise
+                | Self::AccountDisabled
+                | Self::AccountPurged
+        )
+    }
+
     /// Whether this event takes anything from anybody. To add a second factor does not.
     pub(super) fn is_harmless(self, event: &Value) -> bool {
         self == Self::CredentialChange && event.get("change_type").and_then(Value::as_str) == Some("create")

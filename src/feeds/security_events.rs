@@ -16,7 +16,7 @@ use super::event_effect::{Effect, SecurityEvent};
 use super::intake::{BODY, NotStored, note_refusal, revoke};
 use super::subject::Subject;
 use super::transmitter::Credentials;
-use crate::error::{AuthError, ConfigError, Problems, Reason};
+use crate::error::{AuthError, ConfigError, ConfigProblemKind, Problems, Reason};
 use crate::revocation::{Revocation, Revocations};
 use crate::runtime::{Clock, NowOrLater, SystemClock, UnixTime, trace};
 use crate::served::{BodyError, DocumentBody, has_media_type, read_body};
@@ -192,6 +192,11 @@ impl SecurityEventsBuilder {
     /// As [`SecurityEvents::new`]; or if a value of `authorization` is too short or cannot stand in a header.
     pub fn build(self) -> Result<SecurityEvents, ConfigError> {
         let mut problems = Problems::default();
+        if !self.tokens_of.is_empty() && self.authorities.len() > 1 {
+            let problem = "it is set, and there are several transmitters: each could revoke the tokens of all these issuers";
+            let remedy = "make a receiver for each transmitter, with a path of its own";
+            problems.add(ConfigError::new("tokens_of", problem, remedy).of_kind(ConfigProblemKind::Conflict));
+        }
         let values: Vec<_> = self.authorization.into_iter().map(|Hidden(value)| value).collect();
         let credentials = problems.take(Credentials::new(&values));
         let authorities = self.authorities.into_iter().map(Authority::for_security_events);
@@ -233,8 +238,12 @@ impl EventClaims {
         }
     }
 
-    /// When it happened: not after it was told, so that nobody is shut out of the future.
-    fn time_of(&self, event: &Value) -> UnixTime {
+    /// Up to when tokens are revoked. Where somebody else may have got some meanwhile, or nobody may have any, that is when it was told;
+    /// otherwise when it happened, and not after it was told, so that nobody is shut out of the future.
+    fn time_of(&self, known: SecurityEvent, event: &Value) -> UnixTime {
+        if known.reaches_until_told() {
+            return self.iat;
+        }
         let timestamp = event.get("event_timestamp");
         let told = timestamp.and_then(|time| serde_json::from_value::<UnixTime>(time.clone()).ok());
         told.or(self.toe).map_or(self.iat, |time| time.min(self.iat))
@@ -284,7 +293,7 @@ impl Inner {
                 continue;
             };
             let subject = claims.subject(event);
-            let found = effect.of(known, &subject, claims.time_of(event));
+            let found = effect.of(known, &subject, claims.time_of(known, event));
             if found.is_empty() {
                 trace::warn!(
                     event = ?known,

@@ -80,14 +80,13 @@ impl Endpoint {
     }
 }
 
-/// A status other than 200. Some say that the token was strange, which clients choose; others that the next question will
-/// not be answered either.
+/// A status other than 200. Some say that the token was strange, which clients choose (403 is what a firewall answers to some texts);
+/// others that the next question will not be answered either.
 fn refused(status: StatusCode, headers: &HeaderMap) -> AskError {
     let why = format!("the endpoint answered {status}");
     let of_us = matches!(
         status,
         StatusCode::UNAUTHORIZED
-            | StatusCode::FORBIDDEN
             | StatusCode::NOT_FOUND
             | StatusCode::METHOD_NOT_ALLOWED
             | StatusCode::TOO_MANY_REQUESTS

@@ -228,7 +228,8 @@ impl Question {
         };
         let issuer = inner.issuer.as_deref();
         let read = answered.and_then(|asked| {
-            answer::read(asked, &inner.limits, issuer).map_err(|why| AskError::down(why.to_owned()))
+            // It was answered: what one token's answer lacks must not silence the questions about others.
+            answer::read(asked, &inner.limits, issuer).map_err(AskError::of_this_token)
         });
         match read {
             Ok(answer) => {

@@ -1,5 +1,7 @@
 //! The access tokens of a session that has ended.
 
+use std::future::Future;
+
 use crate::revocation::{Revocation, Revocations};
 use crate::store::{RefreshRecord, StoreError};
 
@@ -11,9 +13,12 @@ pub(super) struct AccessTokens {
 }
 
 impl AccessTokens {
-    /// Revokes those of these sessions.
-    pub(super) async fn revoke(&self, sessions: &[RefreshRecord]) -> Result<(), StoreError> {
+    /// Revokes those of these sessions: in this process when it is called, in the others when that is awaited.
+    pub(super) fn revoke(
+        &self,
+        sessions: &[RefreshRecord],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
         let by_sid = |record: &RefreshRecord| Revocation::session(&self.issuer, &record.sid);
-        self.revocations.revoke_all(sessions.iter().map(by_sid)).await
+        self.revocations.revoke_these(sessions.iter().map(by_sid).collect())
     }
 }

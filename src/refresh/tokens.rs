@@ -212,8 +212,8 @@ impl RefreshTokens {
             Verdict::Reused => {
                 let session = record.session();
                 trace::warn!(sid = session.sid(), "a refresh token was used again, so its session ends");
-                self.end_records(&[record]).await?;
                 metric::counter!(metric::REFRESH_REUSED);
+                self.end_records(&[record]).await?;
                 Err(RefreshError::Reused(session))
             }
         }
@@ -262,12 +262,14 @@ impl RefreshTokens {
     /// Ends sessions, and their access tokens if those are known. One does not wait for the other to succeed: what can be ended
     /// is ended.
     async fn end_records(&self, records: &[RefreshRecord]) -> Result<(), StoreError> {
-        let revoked = match &self.0.access_tokens {
-            Some(access_tokens) => access_tokens.revoke(records).await,
-            None => Ok(()),
-        };
-        self.0.store.remove(records.iter().map(|record| record.id().to_owned()).collect()).await?;
-        revoked
+        // It begins here: if the caller goes away from now on, it is done all the same.
+        let revoking = self.0.access_tokens.as_ref().map(|access_tokens| access_tokens.revoke(records));
+        let removed =
+            self.0.store.remove(records.iter().map(|record| record.id().to_owned()).collect()).await;
+        if let Some(revoking) = revoking {
+            revoking.await?;
+        }
+        removed
     }
 
     /// Ends all sessions of a subject: logout everywhere, also after a changed password.

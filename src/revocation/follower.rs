@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use super::revocations::Shared;
 use crate::runtime::{NowOrLater, Stopwatch, trace};
-use crate::store::{LogPosition, RevocationPage, RevocationStore, StoreError};
+use crate::store::{LogPosition, RevocationPage, RevocationRecord, RevocationStore, StoreError};
 
 /// How long a read may wait for something new; less if the view would grow too old meanwhile.
 const WAIT: Duration = Duration::from_secs(5);
@@ -25,6 +25,8 @@ const GATHER: Duration = Duration::from_millis(200);
 /// The first pause after a failure, and the last. All of it is drawn by lot: those who failed at the same moment must not come
 /// back at the same moment.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// How many records are tried one by one before the log is read again.
+const ONE_BY_ONE: usize = 20;
 /// About how often each process asks the store to remove what has expired.
 const CLEAN_UP: Duration = Duration::from_secs(3600);
 
@@ -71,15 +73,7 @@ async fn follow(running: Running, store: Arc<dyn RevocationStore>, wait: Duratio
                 is_caught_up = !has_more;
                 position = Some(page.position);
                 pause = BACK_OFF.0;
-                if !unsent.is_empty()
-                    && let Err(_error) = patiently(store.append(unsent.clone())).await
-                {
-                    trace::warn!(error = %_error, "revocations cannot be appended");
-                    let Some(shared) = running.0.upgrade() else { return };
-                    if let Some(followed) = &shared.followed {
-                        followed.keep_unsent(unsent);
-                    }
-                }
+                append_again(&running, &*store, unsent).await;
                 match is_empty {
                     _ if has_more => {}
                     false => sleep(GATHER.mul_f64(0.5 + part())).await,
@@ -105,6 +99,26 @@ async fn follow(running: Running, store: Arc<dyn RevocationStore>, wait: Duratio
                 trace::warn!(error = %_error, "expired revocations cannot be removed");
             }
             (since_clean_up, clean_up_after) = (Stopwatch::start(), CLEAN_UP.mul_f64(0.5 + part()));
+        }
+    }
+}
+
+/// Appends what may not be stored yet; if all of it at once is refused, one by one, because one record may be the reason.
+async fn append_again(running: &Running, store: &dyn RevocationStore, unsent: Vec<RevocationRecord>) {
+    if unsent.is_empty() {
+        return;
+    }
+    let sent = |records: &[RevocationRecord]| {
+        if let Some(followed) = running.0.upgrade().as_ref().and_then(|shared| shared.followed.as_ref()) {
+            followed.is_sent(records);
+        }
+    };
+    let Err(_error) = patiently(store.append(unsent.clone())).await else { return sent(&unsent) };
+    trace::warn!(error = %_error, "revocations cannot be appended");
+    for record in unsent.into_iter().take(ONE_BY_ONE) {
+        let record = vec![record];
+        if patiently(store.append(record.clone())).await.is_ok() {
+            sent(&record);
         }
     }
 }

@@ -9,4 +9,4 @@ mod view;
 pub use builder::{RevocationsBuilder, WhenStale};
 pub use revocations::{RevocationHealth, Revocations};
 pub use revoked_tokens::Revocation;
-pub(crate) use view::TokenFacts;
+pub(crate) use view::{NameKeys, TokenFacts};

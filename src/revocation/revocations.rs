@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -76,8 +77,8 @@ pub(super) struct Followed {
     failures: AtomicU32,
     /// What this process has revoked itself, for a store that loses it.
     own: Mutex<VecDeque<RevocationRecord>>,
-    /// Those of them that could not be stored yet.
-    unsent: Mutex<Vec<RevocationRecord>>,
+    /// Those of them of which it is not sure that they are stored, so that they are tried again.
+    unsent: Mutex<VecDeque<RevocationRecord>>,
 }
 
 /// Records that a process keeps to append them again. Older ones go first.
@@ -142,19 +143,32 @@ impl Revocations {
         &self,
         revocations: impl IntoIterator<Item = Revocation>,
     ) -> Result<(), StoreError> {
-        let Shared { clock, longest_token, followed, .. } = &*self.0;
-        let now = clock.now();
+        self.revoke_these(revocations.into_iter().collect()).await
+    }
+
+    /// The same. This process knows when it is called, and from then on the others will: the future only waits for it.
+    pub(crate) fn revoke_these(
+        &self,
+        revocations: Vec<Revocation>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
+        let shared = Arc::clone(&self.0);
+        let now = shared.clock.now();
+        let longest = shared.longest_token;
         let records: Vec<_> =
-            revocations.into_iter().map(|revocation| revocation.into_record(now, *longest_token)).collect();
-        self.0.learn(&records);
-        let Some(followed) = followed else { return Ok(()) };
-        self.follow();
-        followed.keep_own(&records, now);
-        let appended = patiently(followed.store.append(records.clone())).await;
-        if appended.is_err() {
-            followed.keep_unsent(records);
+            revocations.into_iter().map(|revocation| revocation.into_record(now, longest)).collect();
+        shared.learn(&records);
+        if let Some(followed) = &shared.followed {
+            self.follow();
+            followed.keep_own(&records, now);
+            // Before they are sent: the caller may go away in the middle.
+            followed.keep_unsent(&records, now);
         }
-        appended
+        async move {
+            let Some(followed) = &shared.followed else { return Ok(()) };
+            patiently(followed.store.append(records.clone())).await?;
+            followed.is_sent(&records);
+            Ok(())
+        }
     }
 
     /// Waits until this process knows all that the store has: for a server that must not answer 503 when it starts. It waits for
@@ -284,7 +298,7 @@ impl Shared {
             }
         }
         if !page.is_restarted {
-            return std::mem::take(&mut *followed.unsent());
+            return followed.unsent().iter().cloned().collect();
         }
         trace::error!(
             "the store of revocations has lost what it had; this process keeps what it knows, and appends its own again"
@@ -321,6 +335,7 @@ impl Shared {
         if let Some(followed) = &self.followed {
             let now = self.clock.now();
             followed.own().retain(|record| now < record.expires_at());
+            followed.unsent().retain(|record| now < record.expires_at());
         }
         self.measure();
     }
@@ -366,20 +381,22 @@ impl Followed {
 
     fn keep_own(&self, records: &[RevocationRecord], now: UnixTime) {
         let mut own = self.own();
-        own.extend(records.iter().cloned());
-        while own.len() > OWN || own.front().is_some_and(|first| first.expires_at() <= now) {
-            own.pop_front();
+        keep(&mut own, records, now);
+    }
+
+    /// What may not be stored is kept to be tried again.
+    fn keep_unsent(&self, records: &[RevocationRecord], now: UnixTime) {
+        keep(&mut self.unsent(), records, now);
+    }
+
+    pub(super) fn is_sent(&self, records: &[RevocationRecord]) {
+        let mut unsent = self.unsent();
+        if !unsent.is_empty() {
+            unsent.retain(|record| !records.contains(record));
         }
     }
 
-    /// What cannot be stored is kept to be tried again.
-    pub(super) fn keep_unsent(&self, records: Vec<RevocationRecord>) {
-        let mut unsent = self.unsent();
-        unsent.extend(records);
-        unsent.truncate(OWN);
-    }
-
-    fn unsent(&self) -> MutexGuard<'_, Vec<RevocationRecord>> {
+    fn unsent(&self) -> MutexGuard<'_, VecDeque<RevocationRecord>> {
         self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -389,6 +406,21 @@ impl Followed {
 
     fn last_error(&self) -> MutexGuard<'_, Option<String>> {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Adds records to those that are kept. One that names the same tokens again takes the place of the earlier one; if there are too many
+/// the oldest go.
+fn keep(kept: &mut VecDeque<RevocationRecord>, records: &[RevocationRecord], now: UnixTime) {
+    for record in records {
+        if let Some(same) = kept.iter_mut().find(|other| other.concerns_the_same(record)) {
+            same.reach_as_far_as(record);
+        } else {
+            kept.push_back(record.clone());
+        }
+    }
+    while kept.len() > OWN || kept.front().is_some_and(|first| first.expires_at() <= now) {
+        kept.pop_front();
     }
 }
 

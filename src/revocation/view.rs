@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 
@@ -21,7 +21,7 @@ use crate::store::{RevocationKind, RevocationRecord};
 pub(super) struct View {
     tables: ArcSwap<Tables>,
     seeds: foldhash::quality::RandomState,
-    /// How many entries each kind has: a kind that has none costs no hash.
+    /// How many entries each kind has, in the order of `NameKeys`: a kind that has none is not looked up.
     counts: [AtomicUsize; KINDS],
     /// The entries by the second in which they expire; locked by who writes.
     expiring: Mutex<BTreeMap<u32, Vec<u64>>>,
@@ -83,7 +83,13 @@ pub(crate) struct TokenFacts<'t> {
     pub(crate) issued_at: Option<UnixTime>,
     /// `exp`.
     pub(crate) expires_at: UnixTime,
+    /// Where the hashes of its names stay, for a token that is asked about again.
+    pub(crate) keys: Option<&'t NameKeys>,
 }
+
+/// The hashes of a token's names under the seeds of one view, made when they are needed first: of `jti`, `sid`, `sub` and the issuer; 0
+/// for a name that it has not.
+pub(crate) type NameKeys = OnceLock<[u64; KINDS]>;
 
 impl Tables {
     fn get(&self, key: u64) -> Option<Entry> {
@@ -107,17 +113,26 @@ impl View {
         }
         let tables = self.tables.load();
         let issued = token.issued_at.map_or(0, seconds);
-        let issuer = self.issuer(token.issuer);
-        let is_in = |kind: RevocationKind, name: Option<&str>| {
-            name.filter(|_| self.has(kind)).is_some_and(|name| {
-                let entry = tables.get(key(&issuer, kind, name));
-                entry.is_some_and(|entry| issued <= entry.issued_until)
-            })
+        let keys = match token.keys {
+            Some(keys) => *keys.get_or_init(|| self.keys_of(token)),
+            None => self.keys_of(token),
         };
-        is_in(RevocationKind::Session, token.session_id)
-            || is_in(RevocationKind::Token, token.token_id)
-            || is_in(RevocationKind::Subject, token.subject)
-            || is_in(RevocationKind::Issuer, Some(""))
+        keys.into_iter().zip(&self.counts).any(|(key, count)| {
+            key != 0
+                && count.load(Ordering::Relaxed) > 0
+                && tables.get(key).is_some_and(|entry| issued <= entry.issued_until)
+        })
+    }
+
+    fn keys_of(&self, token: &TokenFacts<'_>) -> [u64; KINDS] {
+        let issuer = self.issuer(token.issuer);
+        let of = |kind, name: Option<&str>| name.map_or(0, |name| key(&issuer, kind, name));
+        [
+            of(RevocationKind::Token, token.token_id),
+            of(RevocationKind::Session, token.session_id),
+            of(RevocationKind::Subject, token.subject),
+            of(RevocationKind::Issuer, Some("")),
+        ]
     }
 
     /// Adds what is revoked; of two that name the same, each time counts that reaches further.
@@ -174,10 +189,6 @@ impl View {
 
     pub(super) fn len(&self) -> usize {
         self.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum()
-    }
-
-    fn has(&self, kind: RevocationKind) -> bool {
-        self.count(kind).load(Ordering::Relaxed) > 0
     }
 
     fn count(&self, kind: RevocationKind) -> &AtomicUsize {
@@ -278,6 +289,7 @@ mod tests {
                     subject: named(RevocationKind::Subject),
                     issued_at: Some(issued),
                     expires_at: issued,
+                    keys: None,
                 };
                 let concerns = |record: &&&RevocationRecord| {
                     record.issuer == issuer

@@ -38,6 +38,19 @@ pub(crate) enum RevocationKind {
 }
 
 impl RevocationRecord {
+    pub(crate) fn concerns_the_same(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.name == other.name && self.issuer == other.issuer
+    }
+
+    /// Takes over what reaches further in a record of the same tokens.
+    pub(crate) fn reach_as_far_as(&mut self, other: &Self) {
+        self.issued_before = match (self.issued_before, other.issued_before) {
+            (Some(one), Some(two)) => Some(one.max(two)),
+            _ => None,
+        };
+        self.expires_at = self.expires_at.max(other.expires_at);
+    }
+
     /// From when on the tokens that it concerns must have expired, so that it is of no use and may be deleted. Whole
     /// milliseconds.
     #[must_use]

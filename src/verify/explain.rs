@@ -136,6 +136,7 @@ impl<C: ClaimsType> Verifier<C> {
             subject: subject.as_deref(),
             issued_at: time("iat"),
             expires_at: time("exp").unwrap_or(UnixTime::LATEST),
+            keys: None,
         };
         self.revocations().is_some_and(|revocations| revocations.revokes(&facts))
     }

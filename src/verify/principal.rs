@@ -16,7 +16,7 @@ use super::life::{self, Life};
 use super::permissions::Permissions;
 use crate::error::{AuthError, Reason};
 use crate::jose::{self, ClaimValue, RegisteredClaims};
-use crate::revocation::{Revocation, TokenFacts};
+use crate::revocation::{NameKeys, Revocation, TokenFacts};
 use crate::runtime::{UnixTime, trace};
 
 /// The caller, as a verified token describes it: the registered claims, untyped.
@@ -96,7 +96,10 @@ impl Principal {
     /// let mut ended = std::pin::pin!(principal.ended());
     /// loop {
     ///     tokio::select! {
-    ///         _message = next_message() => { /* handle it */ }
+    ///         message = next_message() => match message {
+    ///             Some(_message) => { /* handle it */ }
+    ///             None => break, // the client has gone
+    ///         },
     ///         _why = &mut ended => break, // close the stream
     ///     }
     /// }
@@ -269,6 +272,7 @@ pub(super) struct Registered {
     leniencies: Leniencies,
     /// `None`: nothing is revoked, and the time is that of the system.
     life: Option<Arc<Life>>,
+    revocation_keys: NameKeys,
 }
 
 impl fmt::Debug for Registered {
@@ -315,6 +319,8 @@ impl Registered {
             subject: self.text(&self.sub),
             issued_at: self.iat,
             expires_at: self.exp,
+            // Of the revocations in its `life`, which are those of its verifier.
+            keys: Some(&self.revocation_keys),
         }
     }
 
@@ -380,6 +386,7 @@ impl Registered {
             members: OnceLock::new(),
             leniencies: Leniencies::default(),
             life: None,
+            revocation_keys: NameKeys::new(),
         })
     }
 }

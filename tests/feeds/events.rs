@@ -89,7 +89,7 @@ async fn each_event_of_the_table_revokes_the_tokens_of_the_user() {
 #[tokio::test]
 async fn only_what_was_issued_before_the_event_is_revoked() {
     let world = World::new();
-    let at = |seconds: u64| json!({ "events": { format!("{RISC}account-disabled"): { "event_timestamp": seconds } } });
+    let at = |seconds: u64| json!({ "events": { format!("{CAEP}token-claims-change"): { "event_timestamp": seconds } } });
     let before = world.access_token(json!({ "sub": "bob" }));
     let other = world.access_token(json!({ "sub": "eve" }));
     let happened = world.now();
@@ -106,6 +106,34 @@ async fn only_what_was_issued_before_the_event_is_revoked() {
     assert_eq!(world.refusal(&since).await, Some(Reason::Revoked));
     world.later(1);
     assert_eq!(world.refusal(&world.access_token(json!({ "sub": "bob" }))).await, None);
+}
+
+/// After a compromise the thief may have got tokens until it was told, and a closed account should have got none.
+#[tokio::test]
+async fn a_compromise_reaches_until_it_was_told() {
+    for event in
+        ["credential-compromise", "account-credential-change-required", "account-disabled", "account-purged"]
+    {
+        let world = World::new();
+        let happened = world.now();
+        world.later(5);
+        let since = world.access_token(json!({ "sub": "bob" }));
+        let told = json!({ "events": { format!("{RISC}{event}"): { "event_timestamp": happened } } });
+        assert_eq!(send(&receiver(&world), post(SET, set(&world, told))).await, Answer::empty(202));
+        assert_eq!(world.refusal(&since).await, Some(Reason::Revoked), "{event}");
+        world.later(1);
+        assert_eq!(world.refusal(&world.access_token(json!({ "sub": "bob" }))).await, None, "{event}");
+    }
+}
+
+/// What one transmitter may say of an issuer is not for another one to say.
+#[test]
+fn tokens_of_is_for_one_transmitter() {
+    let both = ["https://id.example", "https://vendor.example"];
+    let both = both.map(|issuer| tower_jwt_auth::TestIssuer::new(issuer).audience("receiver").authority());
+    let builder = SecurityEvents::builder(both, tower_jwt_auth::Revocations::in_memory());
+    let error = builder.tokens_of("https://api.example").build().unwrap_err();
+    assert!(error.to_string().contains("a receiver for each transmitter"), "{error}");
 }
 
 #[tokio::test]

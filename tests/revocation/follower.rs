@@ -27,6 +27,7 @@ const WELL: usize = 0;
 const FAILS: usize = 1;
 const HANGS: usize = 2;
 const NEVER_WAITS: usize = 3;
+const REFUSES_POISON: usize = 4;
 
 impl Tricky {
     fn becomes(&self, mood: usize) {
@@ -43,6 +44,9 @@ impl RevocationStore for Tricky {
         match self.mood.load(Ordering::SeqCst) {
             FAILS => NowOrLater::ready(Err(StoreError::new("no space"))),
             HANGS => NowOrLater::later(std::future::pending()),
+            REFUSES_POISON if records.iter().any(|record| format!("{record:?}").contains("poison")) => {
+                NowOrLater::ready(Err(StoreError::new("no such text")))
+            }
             _ => self.log.append(records),
         }
     }
@@ -259,6 +263,40 @@ async fn a_revocation_that_is_not_stored_holds_here_and_is_told() {
     let newcomer = following(&store, &clock, WhenStale::Refuse);
     newcomer.revocations.ready().await;
     assert_eq!(newcomer.revocations.health().entries, 1, "appended once");
+}
+
+/// The client closed the connection while its logout was being stored: the others hear of it all the same.
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_goes_away_loses_nothing() {
+    let (store, clock) = (Tricky::default(), TestClock::at(START));
+    let [here, other] = [(); 2].map(|()| following(&store, &clock, WhenStale::ServeOn));
+    here.revocations.ready().await;
+    let token = here.token(json!({}));
+    store.becomes(HANGS);
+    let gone = here.revocations.revoke(Revocation::session(ISSUER, "s1"));
+    assert!(tokio::time::timeout(SECOND, gone).await.is_err());
+    store.becomes(WELL);
+    pass(&clock, 40 * SECOND).await;
+    assert_eq!(other.reason_of(&here, &token), Some(Reason::Revoked));
+}
+
+/// One record that the store refuses for ever holds up no other, and what one client repeats takes the place of nothing.
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_stored_is_in_nobodys_way() {
+    let (store, clock) = (Tricky::default(), TestClock::at(START));
+    let [here, other] = [(); 2].map(|()| following(&store, &clock, WhenStale::ServeOn));
+    here.revocations.ready().await;
+    let token = here.token(json!({}));
+    store.becomes(FAILS);
+    here.revocations.revoke(Revocation::session(ISSUER, "s1")).await.unwrap_err();
+    for _ in 0..20_000 {
+        here.revocations.revoke(Revocation::session(ISSUER, "again")).await.unwrap_err();
+    }
+    here.revocations.revoke(Revocation::session("poison", "x")).await.unwrap_err();
+    store.becomes(REFUSES_POISON);
+    pass(&clock, 40 * SECOND).await;
+    assert_eq!(other.reason_of(&here, &token), Some(Reason::Revoked));
+    assert_eq!(other.revocations.health().entries, 2);
 }
 
 /// A store that hangs does not hold up who revokes.

@@ -255,7 +255,7 @@ fn settings(provider: &Arc<Provider>) -> Settings {
         location: KeyLocation::JwkSet { url: "https://id.example.com/keys".to_owned() },
         measured_as: MeasuredAs::alone("https://id.example.com/keys"),
         fetch: Arc::new(Asking(Arc::clone(provider))),
-        url_rules: Default::default(),
+        url_rules: UrlRules::set_by("RemoteKeys"),
         bounds: Bounds { cooldown: COOLDOWN, stale: Duration::from_secs(3600), lifetime: Bounds::LIFETIME },
         fetch_time: FETCH_TIME,
         wait: PATIENCE,

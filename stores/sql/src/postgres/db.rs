@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnection, PgPool};
-use sqlx::{AssertSqlSafe, Connection};
+use sqlx::{AssertSqlSafe, Connection, Postgres};
 use tokio::time::{Instant, timeout_at};
 use tower_jwt_auth::{NowOrLater, StoreError};
 
@@ -69,15 +70,28 @@ impl Db {
         let deadline = Instant::now() + self.limit;
         let late = |what: &str| StoreError::new(format!("{what} within {:?}", self.limit));
         let connection = timeout_at(deadline, self.pool.acquire()).await;
-        let mut connection =
+        let connection =
             connection.map_err(|_| late("no connection to PostgreSQL"))?.map_err(StoreError::new)?;
-        let done = timeout_at(deadline, job(&mut connection)).await;
-        let Ok(done) = done else {
-            // Its answer may come at any time, or never.
-            connection.close_on_drop();
-            return Err(late("no answer from PostgreSQL"));
-        };
+        let mut borrowed = Borrowed { connection, is_done: false };
+        let done = timeout_at(deadline, job(&mut borrowed.connection)).await;
+        let done = done.map_err(|_| late("no answer from PostgreSQL"))?;
+        borrowed.is_done = true;
         done.map_err(StoreError::new)
+    }
+}
+
+/// A connection of the pool, which goes back to it only when the job is done. Otherwise an answer may come at any time, or never, and a
+/// transaction may be open that the driver does not know of; whether the deadline has passed, or the caller has gone away.
+struct Borrowed {
+    connection: PoolConnection<Postgres>,
+    is_done: bool,
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.connection.close_on_drop();
+        }
     }
 }
 
