@@ -130,7 +130,7 @@ async fn a_compromise_reaches_until_it_was_told() {
 #[test]
 fn tokens_of_is_for_one_transmitter() {
     let both = ["https://id.example", "https://vendor.example"];
-    let both = both.map(|issuer| tower_jwt_auth::TestIssuer::new(issuer).audience("receiver").authority());
+    let both = both.map(|issuer| TestIssuer::new(issuer).audience("receiver").authority());
     let builder = SecurityEvents::builder(both, tower_jwt_auth::Revocations::in_memory());
     let error = builder.tokens_of("https://api.example").build().unwrap_err();
     assert!(error.to_string().contains("a receiver for each transmitter"), "{error}");
