@@ -24,6 +24,7 @@ use crate::keys::remote::fetch::{Fetch, FetchError};
 use crate::keys::remote::measured_as::MeasuredAs;
 use crate::keys::remote::state::{Bounds, State};
 use crate::keys::remote::sync::simulated::{be, next, now, reset, sleep};
+use crate::keys::remote::url_rules::UrlRules;
 use crate::keys::{KeySet, KeySource};
 use crate::runtime::{NowOrLater, SystemClock};
 
