@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tower_jwt_auth::ProviderFault;
+use tower_jwt_auth::{Claims, ProviderFault, StatusLists, TestIssuer, Verifier};
 
 use crate::files::documented;
 use crate::support::{Site, run};
@@ -35,6 +35,12 @@ pub(crate) async fn everything(site: &Site) {
     let (_, third) = refresh(&second).await;
     assert!(third["access_token"].is_string());
     assert_eq!(refresh(&login).await.0, 400, "reuse");
+    // The service has no issuer with status lists, so one of another authority is asked for.
+    let (uri, issuer) = ("https://id.example.com/lists/1", TestIssuer::new("https://id.example.com"));
+    let lists = StatusLists::keys(issuer.key_set()).allow(uri).fetch(site.provider.clone());
+    let listed = Verifier::<Claims>::new(issuer.authority().status_lists(lists)).unwrap();
+    let status = json!({ "status_list": { "idx": 0, "uri": uri } });
+    listed.verify(&issuer.sign(json!({ "status": status }))).await.unwrap_err();
 }
 
 /// The values of the lines that begin with this name and hold all of these.

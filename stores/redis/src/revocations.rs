@@ -17,8 +17,6 @@ use crate::{RedisStores, life};
 
 /// Records in a page. A longer one costs the server the same for each record, and holds up all others for longer.
 const PAGE: usize = 100;
-/// How long a page may take at least: when a whole fleet reads the log at once, the last one waits for all others.
-const LEAST_DEADLINE: Duration = Duration::from_secs(10);
 /// Entries that one script looks at to remove those that have expired, and how many such scripts one call runs.
 const SWEPT_AT_ONCE: usize = 1000;
 const SWEEPS: usize = 20;
@@ -56,7 +54,7 @@ impl RedisRevocationStore {
             // No epoch is called so.
             Some(After::Unknown) => arguments.extend([&b"-"[..], b"0-0", b"0"].map(<[u8]>::to_vec)),
         }
-        let patient = self.0.link.clone().with_deadline(self.0.deadline.max(LEAST_DEADLINE));
+        let patient = self.0.link.clone().with_deadline(self.0.page_deadline);
         let answer = patient.run("read revocations", &READ, &self.0.prefix.log(), &arguments).await?;
         let fields: [Value; 6] = array(answer)?.try_into().map_err(|_| unexpected())?;
         let [epoch, is_restarted, has_more, records, entry, ends] = fields;

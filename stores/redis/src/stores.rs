@@ -15,6 +15,8 @@ use crate::refresh::RedisRefreshStore;
 use crate::{RedisKeyStore, RedisReplayStore, RedisRevocationStore};
 
 const DEADLINE: Duration = Duration::from_secs(2);
+/// How long a page of revocations may take: when a whole fleet reads the log at once, the last one waits for all others.
+const PAGE_DEADLINE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(250);
 
 /// The stores of an application in Redis: settings, and from them each store.
@@ -48,7 +50,9 @@ pub struct RedisStores {
     pub(crate) parts: NonZeroU16,
     pub(crate) listener: Option<(Link, Duration)>,
     pub(crate) poll: Duration,
-    pub(crate) deadline: Duration,
+    deadline: Duration,
+    /// That of a page of revocations.
+    pub(crate) page_deadline: Duration,
 }
 
 impl RedisStores {
@@ -62,6 +66,7 @@ impl RedisStores {
             listener: None,
             poll: POLL,
             deadline: DEADLINE,
+            page_deadline: PAGE_DEADLINE,
         }
     }
 
@@ -76,6 +81,7 @@ impl RedisStores {
     /// The connection has a response timeout of its own, 500 ms by default; the shorter one counts.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self.page_deadline = deadline;
         self.link = self.link.with_deadline(deadline);
         self.listener = self.listener.map(|(link, block)| (link.with_deadline(deadline), block));
         self
