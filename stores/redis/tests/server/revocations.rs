@@ -62,7 +62,7 @@ async fn a_long_log_is_read_in_pages() {
         }
     }
     assert!(seen.into_iter().eq(0..2500));
-    assert_eq!(pages, 3);
+    assert_eq!(pages, 25);
 }
 
 /// The readers go on while eight writers append; none of them misses one.
