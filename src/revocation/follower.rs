@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
 
-use super::revocations::Shared;
+use super::revocations::{Followed, Shared};
 use crate::runtime::{NowOrLater, Stopwatch, trace};
 use crate::store::{LogPosition, RevocationPage, RevocationRecord, RevocationStore, StoreError};
 
@@ -46,11 +46,17 @@ pub(super) fn start(shared: &Arc<Shared>) {
 /// Says that the task is gone, however it went.
 struct Running(Weak<Shared>);
 
+impl Running {
+    fn tell(&self, what: impl FnOnce(&Followed)) {
+        if let Some(followed) = self.0.upgrade().as_ref().and_then(|shared| shared.followed.as_ref()) {
+            what(followed);
+        }
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(followed) = self.0.upgrade().as_ref().and_then(|shared| shared.followed.as_ref()) {
-            followed.is_running.store(false, Ordering::Release);
-        }
+        self.tell(|followed| followed.is_running.store(false, Ordering::Release));
     }
 }
 
@@ -103,23 +109,26 @@ async fn follow(running: Running, store: Arc<dyn RevocationStore>, wait: Duratio
     }
 }
 
-/// Appends what may not be stored yet; if all of it at once is refused, one by one, because one record may be the reason.
+/// Appends what may not be stored yet; if all of it at once is refused, one by one, because one record may be the reason. A store that
+/// hangs is given no more time than it has for one write, because the log has to be read again.
 async fn append_again(running: &Running, store: &dyn RevocationStore, unsent: Vec<RevocationRecord>) {
     if unsent.is_empty() {
         return;
     }
-    let sent = |records: &[RevocationRecord]| {
-        if let Some(followed) = running.0.upgrade().as_ref().and_then(|shared| shared.followed.as_ref()) {
-            followed.is_sent(records);
+    let one_by_one = async {
+        let Err(_error) = store.append(unsent.clone()).await else {
+            return running.tell(|it| it.is_sent(&unsent));
+        };
+        trace::warn!(error = %_error, "revocations cannot be appended");
+        for record in unsent.iter().take(ONE_BY_ONE) {
+            match store.append(vec![record.clone()]).await {
+                Ok(()) => running.tell(|it| it.is_sent(std::slice::from_ref(record))),
+                Err(_) => running.tell(|it| it.is_refused(record)),
+            }
         }
     };
-    let Err(_error) = patiently(store.append(unsent.clone())).await else { return sent(&unsent) };
-    trace::warn!(error = %_error, "revocations cannot be appended");
-    for record in unsent.into_iter().take(ONE_BY_ONE) {
-        let record = vec![record];
-        if patiently(store.append(record.clone())).await.is_ok() {
-            sent(&record);
-        }
+    if timeout(PATIENCE, one_by_one).await.is_err() {
+        trace::warn!("revocations cannot be appended in time");
     }
 }
 

@@ -159,14 +159,13 @@ impl Revocations {
         shared.learn(&records);
         if let Some(followed) = &shared.followed {
             self.follow();
-            followed.keep_own(&records, now);
-            // Before they are sent: the caller may go away in the middle.
-            followed.keep_unsent(&records, now);
+            keep(&mut followed.own(), &records, now);
         }
+        let mut sending = Sending { shared, records };
         async move {
-            let Some(followed) = &shared.followed else { return Ok(()) };
-            patiently(followed.store.append(records.clone())).await?;
-            followed.is_sent(&records);
+            let Some(followed) = &sending.shared.followed else { return Ok(()) };
+            patiently(followed.store.append(sending.records.clone())).await?;
+            sending.records.clear();
             Ok(())
         }
     }
@@ -174,14 +173,13 @@ impl Revocations {
     /// Waits until this process knows all that the store has: for a server that must not answer 503 when it starts. It waits for
     /// as long as the store fails, so give it a time limit.
     pub async fn ready(&self) {
+        let Some(followed) = &self.0.followed else { return };
         let mut changes = self.0.changes.subscribe();
-        while self.0.followed.as_ref().is_some_and(|followed| !followed.was_complete()) {
+        loop {
             self.follow();
+            // Before the look: what comes after it is seen as a change.
             changes.mark_unchanged();
-            if self.0.followed.as_ref().is_some_and(Followed::was_complete) {
-                return;
-            }
-            if changes.changed().await.is_err() {
+            if followed.was_complete() || changes.changed().await.is_err() {
                 return;
             }
         }
@@ -274,8 +272,10 @@ impl Shared {
         if records.is_empty() {
             return;
         }
-        self.view.add(records, self.clock.now());
-        self.remove_expired();
+        let now = self.clock.now();
+        self.view.add(records, now);
+        self.view.remove_expired(now);
+        self.measure();
         self.tell();
     }
 
@@ -297,13 +297,15 @@ impl Shared {
                 self.tell();
             }
         }
-        if !page.is_restarted {
-            return followed.unsent().iter().cloned().collect();
+        if page.is_restarted {
+            trace::error!(
+                "the store of revocations has lost what it had; this process keeps what it knows, and appends its own again"
+            );
+            // Until they are there: the store may be away again.
+            let own: Vec<_> = followed.own().iter().cloned().collect();
+            keep(&mut followed.unsent(), &own, self.clock.now());
         }
-        trace::error!(
-            "the store of revocations has lost what it had; this process keeps what it knows, and appends its own again"
-        );
-        followed.own().iter().cloned().collect()
+        followed.unsent().iter().cloned().collect()
     }
 
     pub(super) fn failed(&self, error: &dyn fmt::Display) {
@@ -331,9 +333,9 @@ impl Shared {
     }
 
     pub(super) fn remove_expired(&self) {
-        self.view.remove_expired(self.clock.now());
+        let now = self.clock.now();
+        self.view.remove_expired(now);
         if let Some(followed) = &self.followed {
-            let now = self.clock.now();
             followed.own().retain(|record| now < record.expires_at());
             followed.unsent().retain(|record| now < record.expires_at());
         }
@@ -379,20 +381,16 @@ impl Followed {
         self.age().is_none_or(|age| age > self.max_age)
     }
 
-    fn keep_own(&self, records: &[RevocationRecord], now: UnixTime) {
-        let mut own = self.own();
-        keep(&mut own, records, now);
-    }
-
-    /// What may not be stored is kept to be tried again.
-    fn keep_unsent(&self, records: &[RevocationRecord], now: UnixTime) {
-        keep(&mut self.unsent(), records, now);
-    }
-
     pub(super) fn is_sent(&self, records: &[RevocationRecord]) {
+        self.unsent().retain(|record| !records.contains(record));
+    }
+
+    /// The others come first the next time.
+    pub(super) fn is_refused(&self, record: &RevocationRecord) {
         let mut unsent = self.unsent();
-        if !unsent.is_empty() {
-            unsent.retain(|record| !records.contains(record));
+        let at = unsent.iter().position(|other| other == record);
+        if let Some(record) = at.and_then(|at| unsent.remove(at)) {
+            unsent.push_back(record);
         }
     }
 
@@ -406,6 +404,20 @@ impl Followed {
 
     fn last_error(&self) -> MutexGuard<'_, Option<String>> {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Records on their way to the store. If they do not arrive they are kept to be tried again: also if the caller goes away in the middle.
+struct Sending {
+    shared: Arc<Shared>,
+    records: Vec<RevocationRecord>,
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        if let Some(followed) = self.shared.followed.as_ref().filter(|_| !self.records.is_empty()) {
+            keep(&mut followed.unsent(), &self.records, self.shared.clock.now());
+        }
     }
 }
 

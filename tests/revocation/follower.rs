@@ -28,6 +28,9 @@ const FAILS: usize = 1;
 const HANGS: usize = 2;
 const NEVER_WAITS: usize = 3;
 const REFUSES_POISON: usize = 4;
+const SLOW: usize = 5;
+const READ_ONLY: usize = 6;
+const HANGS_ON_WRITES: usize = 7;
 
 impl Tricky {
     fn becomes(&self, mood: usize) {
@@ -42,8 +45,15 @@ impl Tricky {
 impl RevocationStore for Tricky {
     fn append(&self, records: Vec<RevocationRecord>) -> NowOrLater<Result<(), StoreError>> {
         match self.mood.load(Ordering::SeqCst) {
-            FAILS => NowOrLater::ready(Err(StoreError::new("no space"))),
-            HANGS => NowOrLater::later(std::future::pending()),
+            FAILS | READ_ONLY => NowOrLater::ready(Err(StoreError::new("no space"))),
+            SLOW => {
+                let log = self.log.clone();
+                NowOrLater::later(async move {
+                    tokio::time::sleep(Duration::from_millis(700)).await;
+                    log.append(records).await
+                })
+            }
+            HANGS | HANGS_ON_WRITES => NowOrLater::later(std::future::pending()),
             REFUSES_POISON if records.iter().any(|record| format!("{record:?}").contains("poison")) => {
                 NowOrLater::ready(Err(StoreError::new("no such text")))
             }
@@ -260,9 +270,78 @@ async fn a_revocation_that_is_not_stored_holds_here_and_is_told() {
     store.becomes(WELL);
     pass(&clock, 20 * SECOND).await;
     assert_eq!(other.reason_of(&world, &token), Some(Reason::Revoked));
-    let newcomer = following(&store, &clock, WhenStale::Refuse);
-    newcomer.revocations.ready().await;
-    assert_eq!(newcomer.revocations.health().entries, 1, "appended once");
+    assert_eq!(format!("{:?}", store.log), "MemoryRevocationStore(1 records)", "appended once");
+}
+
+/// A record that is on its way is not sent a second time by the task that follows the store.
+#[tokio::test(start_paused = true)]
+async fn what_is_stored_is_stored_once() {
+    let (store, clock) = (Tricky::default(), TestClock::at(START));
+    let [here, other] = [(); 2].map(|()| following(&store, &clock, WhenStale::Refuse));
+    here.revocations.ready().await;
+    store.becomes(SLOW);
+    for n in 0..20 {
+        let there = other.revocations.revoke(Revocation::session(ISSUER, format!("there-{n}")));
+        let here = here.revocations.revoke(Revocation::session(ISSUER, format!("here-{n}")));
+        let (there, here) = tokio::join!(there, here);
+        assert!(there.is_ok() && here.is_ok());
+    }
+    pass(&clock, 10 * SECOND).await;
+    assert_eq!(format!("{:?}", store.log), "MemoryRevocationStore(40 records)");
+}
+
+/// The store lost everything and is away again when it is to be filled: it is filled later.
+#[tokio::test(start_paused = true)]
+async fn what_was_lost_is_appended_until_it_is_there() {
+    let (store, clock) = (Tricky::default(), TestClock::at(START));
+    let here = following(&store, &clock, WhenStale::Refuse);
+    here.revocations.ready().await;
+    for n in 0..30 {
+        here.revocations.revoke(Revocation::session(ISSUER, n.to_string())).await.unwrap();
+    }
+    pass(&clock, SECOND).await;
+    store.becomes(READ_ONLY);
+    store.log.lose_everything();
+    pass(&clock, 20 * SECOND).await;
+    assert_eq!(format!("{:?}", store.log), "MemoryRevocationStore(0 records)");
+    store.becomes(WELL);
+    pass(&clock, 20 * SECOND).await;
+    assert_eq!(format!("{:?}", store.log), "MemoryRevocationStore(30 records)");
+}
+
+/// A store that can be read and hangs when it is written: the view stays fresh.
+#[tokio::test(start_paused = true)]
+async fn a_write_that_hangs_does_not_keep_a_process_from_reading() {
+    let (store, clock) = (Tricky::default(), TestClock::at(START));
+    let world = following(&store, &clock, WhenStale::Refuse);
+    world.revocations.ready().await;
+    let token = world.token(json!({}));
+    store.becomes(HANGS_ON_WRITES);
+    for n in 0..30 {
+        let revoked = world.revocations.revoke(Revocation::session(ISSUER, format!("x{n}")));
+        assert!(tokio::time::timeout(Duration::from_millis(1), revoked).await.is_err());
+    }
+    for _ in 0..120 {
+        pass(&clock, SECOND).await;
+        assert_eq!(world.reason(&token), None, "{:?}", world.revocations.health());
+    }
+}
+
+/// Twenty-five records that the store refuses stand before a good one.
+#[tokio::test(start_paused = true)]
+async fn refused_records_let_others_pass() {
+    let (store, clock) = (Tricky::default(), TestClock::at(START));
+    let here = following(&store, &clock, WhenStale::ServeOn);
+    here.revocations.ready().await;
+    store.becomes(REFUSES_POISON);
+    for n in 0..25 {
+        here.revocations.revoke(Revocation::session("poison", n.to_string())).await.unwrap_err();
+    }
+    store.becomes(FAILS);
+    here.revocations.revoke(Revocation::session(ISSUER, "good")).await.unwrap_err();
+    store.becomes(REFUSES_POISON);
+    pass(&clock, 60 * SECOND).await;
+    assert_eq!(format!("{:?}", store.log), "MemoryRevocationStore(1 records)");
 }
 
 /// The client closed the connection while its logout was being stored: the others hear of it all the same.
