@@ -73,15 +73,18 @@ pub(crate) async fn run(store: &str, url: &str, control: Option<&str>) -> Result
         is_good: true,
     };
     head();
-    world.scenario("50 clients, 3 processes", 2, Event::Nothing, [0; 3]).await?;
-    world.scenario("a process is killed (-9)", 3, Event::WorkerKilled, [0; 3]).await?;
+    // `tests/stores/run short`: each event in one round.
+    let is_short = std::env::var_os("ROUGH_SHORT").is_some();
+    let rounds = |many: usize| if is_short { 1 } else { many };
+    world.scenario("50 clients, 3 processes", rounds(2), Event::Nothing, [0; 3]).await?;
+    world.scenario("a process is killed (-9)", rounds(3), Event::WorkerKilled, [0; 3]).await?;
     if world.proxy.is_some() {
-        world.scenario("all connections are cut", 2, Event::Cut, [0; 3]).await?;
+        world.scenario("all connections are cut", rounds(2), Event::Cut, [0; 3]).await?;
         world.scenario("the connections hang for 5 s", 1, Event::Hangs, [0; 3]).await?;
     }
     if world.control.is_some() {
         // After a crash PostgreSQL syncs all of its files before it starts: seconds each time.
-        let rounds = if store == "postgres" { 1 } else { 3 };
+        let rounds = if store == "postgres" { 1 } else { rounds(3) };
         world.scenario("the server is killed (-9)", rounds, Event::ServerKilled, [0; 3]).await?;
     }
     world.wandering("one client, clocks differ by 5 min", [0, MINUTES, -MINUTES]).await?;
